@@ -1,0 +1,49 @@
+"""Makes the bundled model from nothing: fetch, draw, train, distil, LoRAs, evaluate, install into src/realbot/mini.
+
+`python build.py [--out build/mini] [--scale 1.0]`; each stage that is complete is skipped, an interrupted one goes on.
+`--scale` multiplies the training times: 1.0 is what two CPU cores need for the shipped quality.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import data
+import evaluate
+import flux
+import lora
+import vae
+
+#: Minutes of computing on two cores.
+VAE, BASE, GUIDE, LORA = 15, 76, 8, 8
+
+
+def build(out: Path, scale: float) -> None:
+    sources, run = out / "sources", out / "run"
+    run.mkdir(parents=True, exist_ok=True)
+    data.fetch(sources)
+    if not (run / "vae").exists():
+        vae.train(sources, run, VAE * scale)
+    if not (run / "base.pt").exists():
+        flux.train(sources, run, BASE * scale)
+    if not (run / "model").exists():
+        flux.guide(sources, run, GUIDE * scale)
+    for look in lora.ABOUT:
+        if not (run / "styles" / f"{look}.safetensors").exists():
+            lora.train(look, sources, run, LORA * scale)
+    if not evaluate.WEIGHTS.exists():
+        evaluate.fit(sources)
+    print(evaluate.evaluate(run / "model", run / "styles", sheet=out / "sheet.png"))
+    for part in ("model", "styles"):
+        shutil.rmtree(evaluate.SHIPPED / part, ignore_errors=True)
+        shutil.copytree(run / part, evaluate.SHIPPED / part)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path, default=Path("build/mini"))
+    parser.add_argument("--scale", type=float, default=1.0)
+    arguments = parser.parse_args()
+    build(arguments.out, arguments.scale)

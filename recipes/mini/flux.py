@@ -1,0 +1,259 @@
+"""Trains the transformer of `mini` with its two text encoders, then distils guidance into it.
+
+`python flux.py base SOURCES OUT --minutes 80` learns the pictures and goes on from its last checkpoint,
+`python flux.py guide ...` makes the guidance input mean what it means in FLUX.1-dev.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import random
+import time
+from pathlib import Path
+
+import data
+import numpy as np
+import torch
+import words
+from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+from muon import Pair
+from torch import nn
+from torch.nn import functional
+from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
+
+BATCH, PEAK = 48, 2.5e-3
+#: Sides of the training pictures in packed tokens of 16 pixels, and how often each is taken.
+SIZES = (((8, 8), 10), ((8, 12), 1), ((12, 8), 1))
+#: Text lengths, and how often each is taken; padding is not masked in FLUX, so its amount must be learnt.
+LENGTHS = ((16, 10), (24, 3), (32, 6), (64, 1))
+CANVAS = 192  # pixels; an object stands in the middle and a window is cut around it
+
+
+class Mini(nn.Module):
+    """Transformer and text encoders as one module, with the tokens of a caption as input."""
+
+    def __init__(self, out: Path) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.tokens5, self.tokensc = words.t5(), words.clip(out / "clip")
+        self.t5 = T5EncoderModel(
+            T5Config(
+                vocab_size=len(self.tokens5), d_model=128, d_kv=32, d_ff=256, num_layers=2, num_heads=4,
+                dropout_rate=0.0, feed_forward_proj="gated-gelu", pad_token_id=0, eos_token_id=1,
+                is_encoder_decoder=False, use_cache=False,
+            )
+        )  # fmt: skip
+        known = self.tokensc.get_vocab()
+        start, end = known["<|startoftext|>"], known["<|endoftext|>"]
+        self.clip = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=len(self.tokensc), hidden_size=64, intermediate_size=128, num_hidden_layers=1,
+                num_attention_heads=2, max_position_embeddings=77, projection_dim=64,
+                bos_token_id=start, eos_token_id=end, pad_token_id=end,
+            )
+        )  # fmt: skip
+        self.transformer = FluxTransformer2DModel(
+            patch_size=1, in_channels=64, num_layers=3, num_single_layers=6, attention_head_dim=32,
+            num_attention_heads=6, joint_attention_dim=128, pooled_projection_dim=64, guidance_embeds=True,
+            axes_dims_rope=(8, 12, 12),
+        )  # fmt: skip
+
+    def text(self, captions: list[str], length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """T5 states [n, length, 128] and pooled CLIP states [n, 64], as FluxPipeline makes them."""
+        ids = self.tokens5(
+            captions, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+        ).input_ids
+        # Causal attention and pooling at the end mark: padding behind it changes nothing, so it is kept short here.
+        idc = self.tokensc(captions, padding="longest", max_length=77, truncation=True, return_tensors="pt").input_ids
+        return self.t5(ids)[0], self.clip(idc).pooler_output
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        sigma: torch.Tensor,
+        guidance: torch.Tensor,
+        text: tuple[torch.Tensor, torch.Tensor],
+        grid: tuple[int, int],
+    ) -> torch.Tensor:
+        """Velocity [n, tokens, 64] at noise level `sigma` [n] in 0..1."""
+        states, pooled = text
+        return self.transformer(
+            hidden_states=x, timestep=sigma, guidance=guidance, pooled_projections=pooled, encoder_hidden_states=states,
+            txt_ids=torch.zeros(states.shape[1], 3), return_dict=False,
+            img_ids=FluxPipeline._prepare_latent_image_ids(1, *grid, "cpu", torch.float32),
+        )[0]  # fmt: skip
+
+
+@torch.no_grad()
+def canvases(sources: Path, out: Path, look: str) -> torch.Tensor:
+    """Scaled latents [objects, colours, 16, 24, 24] of every object on every colour."""
+    path = out / f"latents-{look}.pt"
+    if path.exists():
+        return torch.load(path, weights_only=True).float()
+    vae = AutoencoderKL.from_pretrained(out / "vae").eval()
+    rows = []
+    for code in data.objects().values():
+        batch = [data.tensor(data.picture(sources, look, code, c, (CANVAS, CANVAS))) for c in data.COLOURS.values()]
+        z = vae.encode(torch.from_numpy(np.stack(batch))).latent_dist.mean
+        rows.append((z - vae.config.shift_factor) * vae.config.scaling_factor)
+    made = torch.stack(rows)
+    torch.save(made.half(), path)
+    return made
+
+
+def window(canvas: torch.Tensor, grid: tuple[int, int], rng: random.Random) -> torch.Tensor:
+    """A window [16, 2 rows, 2 columns] of a canvas, moved by whole tokens (16 pixels) from the middle at times."""
+    start = []
+    for tokens in grid:
+        spare = canvas.shape[1] // 2 - tokens
+        middle = spare // 2
+        move = rng.choices((-1, 0, 1), weights=(1, 2, 1))[0] if spare else 0
+        start.append(2 * (middle + move))
+    y, x = start
+    return canvas[:, y : y + 2 * grid[0], x : x + 2 * grid[1]]
+
+
+def batch(latents: torch.Tensor, n: int, rng: random.Random) -> tuple[torch.Tensor, list[str], tuple[int, int]]:
+    """Packed latents [n, tokens, 64], captions (one in ten empty) and the grid."""
+    names, colours = list(data.objects()), list(data.COLOURS)
+    grid = rng.choices([s for s, _ in SIZES], weights=[w for _, w in SIZES])[0]
+    found, captions = [], []
+    for _ in range(n):
+        i, j = rng.randrange(len(names)), rng.randrange(len(colours))
+        found.append(window(latents[i, j], grid, rng))
+        captions.append("" if rng.random() < 0.1 else words.sentence(names[i], colours[j], rng))
+    x = torch.stack(found)
+    return FluxPipeline._pack_latents(x, n, 16, *x.shape[2:]), captions, grid
+
+
+def levels(n: int) -> torch.Tensor:
+    """Noise levels [n] in 0..1: logit-normal, a little towards noise, as Esser et al. (2024)."""
+    return torch.sigmoid(torch.randn(n) * 1.1 + 0.35)
+
+
+def length(rng: random.Random) -> int:
+    return rng.choices([s for s, _ in LENGTHS], weights=[w for _, w in LENGTHS])[0]
+
+
+def matrices(name: str, p: nn.Parameter) -> bool:
+    """What Muon steps: the matrices inside the blocks; not embeddings, modulation and output."""
+    return p.ndim == 2 and "blocks." in name and ".norm" not in name
+
+
+def train(sources: Path, out: Path, minutes: float) -> None:
+    """The base: flow matching on plain conditional pictures, which is guidance 1."""
+    latents = canvases(sources, out, "flat")
+    model = Mini(out)
+    optimizer = Pair(model, matrices, PEAK)
+    state = out / "base.ckpt"
+    spent, step = 0.0, 0
+    if state.exists():
+        saved = torch.load(state, weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        spent, step = saved["spent"], saved["step"]
+    torch.manual_seed(step)
+    rng = random.Random(step)
+    began, total, last, losses = time.monotonic() - spent, minutes * 60, spent, []
+    while (spent := time.monotonic() - began) < total:
+        optimizer.rate(spent / total, hold=0.35)
+        x, captions, grid = batch(latents, BATCH, rng)
+        sigma, noise = levels(BATCH), torch.randn_like(x)
+        mixed = torch.lerp(x, noise, sigma[:, None, None])
+        v = model(mixed, sigma, torch.ones(BATCH), model.text(captions, length(rng)), grid)
+        loss = functional.mse_loss(v, noise - x)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        step += 1
+        if step % 20 == 0:
+            print(f"base {spent / 60:5.1f} min  step {step}  loss {sum(losses[-20:]) / 20:.4f}", flush=True)
+        if spent - last > 240:
+            last = spent
+            torch.save(
+                {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step}, state
+            )
+    torch.save(model.state_dict(), out / "base.pt")
+
+
+def guide(sources: Path, out: Path, minutes: float) -> None:
+    """Guidance distillation (Meng et al., 2023): the student learns `u + g (c - u)` of its teacher for g in 1..6."""
+    latents = canvases(sources, out, "flat")
+    student = Mini(out)
+    student.load_state_dict(torch.load(out / "base.pt", weights_only=True))
+    teacher = copy.deepcopy(student).eval().requires_grad_(False)
+    # The words stay as they are; only the transformer learns what guidance means.
+    student.t5.requires_grad_(False)
+    student.clip.requires_grad_(False)
+    optimizer = Pair(student, matrices, PEAK * 0.4)
+    rng, losses, step = random.Random(7), [], 0
+    torch.manual_seed(7)
+    began, total = time.monotonic(), minutes * 60
+    while (spent := time.monotonic() - began) < total:
+        optimizer.rate(spent / total, hold=0.2)
+        x, captions, grid = batch(latents, BATCH, rng)
+        sigma, noise = levels(BATCH), torch.randn_like(x)
+        mixed = torch.lerp(x, noise, sigma[:, None, None])
+        g = torch.where(torch.rand(BATCH) < 0.15, torch.ones(BATCH), 1 + 5 * torch.rand(BATCH))
+        n = length(rng)
+        with torch.no_grad():
+            one = torch.ones(BATCH)
+            text = teacher.text(captions, n)
+            c = teacher(mixed, sigma, one, text, grid)
+            u = teacher(mixed, sigma, one, teacher.text([""] * BATCH, n), grid)
+            target = u + g[:, None, None] * (c - u)
+        loss = functional.mse_loss(student(mixed, sigma, g, text, grid), target)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        step += 1
+        if step % 50 == 0:
+            print(f"guide {spent / 60:5.1f} min  step {step}  loss {sum(losses[-50:]) / 50:.4f}", flush=True)
+    torch.save(student.state_dict(), out / "guided.pt")
+    export(student, out / "vae", out / "model")
+
+
+@torch.no_grad()
+def export(model: Mini, vae: Path, folder: Path) -> None:
+    """Write the folder that `FluxPipeline.from_pretrained` reads, in half precision."""
+    table = model.t5.get_input_embeddings().weight
+    for token, lower in words.folds(model.tokens5):
+        table[token] = table[lower]
+    scheduler = FlowMatchEulerDiscreteScheduler(
+        shift=1.0,
+        use_dynamic_shifting=True,
+        base_shift=0.5,
+        max_shift=1.15,
+        base_image_seq_len=64,
+        max_image_seq_len=1024,
+    )
+    pipe = FluxPipeline(
+        scheduler,
+        AutoencoderKL.from_pretrained(vae),
+        model.clip,
+        model.tokensc,
+        model.t5,
+        model.tokens5,
+        model.transformer,
+    )
+    pipe.to(torch.float16).save_pretrained(folder, safe_serialization=True)
+    pipe.to(torch.float32)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("stage", choices=("base", "guide", "export"))
+    parser.add_argument("sources", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--minutes", type=float, default=80)
+    arguments = parser.parse_args()
+    if arguments.stage == "base":
+        train(arguments.sources, arguments.out, arguments.minutes)
+    elif arguments.stage == "guide":
+        guide(arguments.sources, arguments.out, arguments.minutes)
+    else:
+        made = Mini(arguments.out)
+        saved = torch.load(arguments.out / "base.ckpt", weights_only=True)
+        made.load_state_dict(saved["model"])
+        export(made, arguments.out / "vae", arguments.out / "model")

@@ -1,0 +1,210 @@
+"""The page's cards as HTML: everything a person wrote is escaped here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from realbot.adapters import words
+from realbot.jobs import Cancelled, Done, Failed, Generate, Job, Request, Running, Waiting
+
+if TYPE_CHECKING:
+    from realbot.entries import Entry
+
+
+def button(action: str, job_id: str, label: str, kind: str = "", **data: str) -> str:
+    extra = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
+    return (
+        f'<button type="button" class="act {kind}" data-act="{action}" data-job="{escape(job_id)}"{extra}>'
+        f"{escape(label)}</button>"
+    )
+
+
+def picture(request: Request, image: str, *, index: int = 0) -> str:
+    """One picture that opens in full when it is pressed."""
+    size = ""
+    if isinstance(request, Generate) and request.width and request.height:
+        size = f' width="{request.width}" height="{request.height}" style="--w:{request.width};--h:{request.height}"'
+    name = f"{words.alt(request)}" + (f" ({index + 1})" if index else "")
+    return (
+        f'<a class="shot" data-key="{image}" href="picture/{image}" target="_blank" rel="noopener">'
+        f'<img src="picture/{image}" alt="{escape(name)}"{size}></a>'
+    )
+
+
+def facts(request: Request, done: Done | None) -> str:
+    rows = "".join(
+        f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>" for label, value in words.facts(request, done)
+    )
+    return f'<dl class="facts">{rows}</dl>'
+
+
+def done(job_id: str, request: Request, status: Done, *, favourite: bool | None = None) -> str:
+    """A finished job: its pictures, its recipe and what can be done with it."""
+    shots = "".join(picture(request, image, index=i) for i, image in enumerate(status.images))
+    notes = "".join(f'<p class="note">{escape(sentence)}</p>' for sentence in words.notes(status))
+    again = (
+        button("fresh", job_id, words.LABELS["fresh"], "main")
+        if status.cached
+        else button("fresh", job_id, words.LABELS["again"])
+    )
+    loads = "".join(
+        f'<a class="act" href="picture/{image}?download" download="{escape(words.file_name(request, status.seed, i))}">'
+        f"{escape(words.LABELS['download'])}{f' {i + 1}' if len(status.images) > 1 else ''}</a>"
+        for i, image in enumerate(status.images)
+    )
+    star = ""
+    if favourite is not None:
+        star = button(
+            "favourite", job_id, ("★ " if favourite else "☆ ") + words.LABELS["favourite"], on="" if favourite else "1"
+        )
+    badge = f'<span class="badge">{escape(words.LABELS["cached"])}</span>' if status.cached else ""
+    return (
+        f'<article class="card done" data-key="{escape(job_id)}" data-phase="done">'
+        f'<div class="shots many{len(status.images)}" data-key="shots">{shots}</div>'
+        f'<div class="about" data-key="about">{badge}<h2>{escape(words.subject(request))}</h2>'
+        f'<p class="says" role="status">{escape(words.say(status))}</p>{notes}'
+        f'<div class="acts">{again if status.cached else ""}{loads}{button("reuse", job_id, words.LABELS["reuse"])}'
+        f"{'' if status.cached else again}{star}{button('forget', job_id, words.LABELS['delete'], 'quiet')}</div>"
+        f"{facts(request, status)}"
+        f'<div class="recipe"><code>{escape(words.recipe(request))}</code>'
+        f"{button('copy', job_id, words.LABELS['copy'], 'quiet')}</div></div></article>"
+    )
+
+
+def under_way(job: Job, *, engine: str = "") -> str:
+    """A job that is waiting or being painted, large: the preview, the bar and the way out."""
+    status = job.status
+    request = job.request
+    shape = ""
+    if isinstance(request, Generate) and request.width and request.height:
+        shape = f' style="--w:{request.width};--h:{request.height}"'
+    inside = '<div class="dots"><i></i><i></i><i></i></div>'
+    share, phase = 0.0, "waiting"
+    if isinstance(status, Running):
+        phase = "running"
+        share = status.step / status.steps if status.steps else 0.0
+        if status.preview:
+            inside = f'<img class="preview" data-key="preview" src="preview/{escape(job.id)}?{status.step}" alt="">'
+    busy = "" if isinstance(status, Running) else " idle"
+    note = f'<p class="note">{escape(engine)}</p>' if engine else ""
+    return (
+        f'<article class="card {phase}" data-key="{escape(job.id)}" data-phase="{phase}">'
+        f'<div class="frame"{shape}>{inside}</div>'
+        f'<div class="about" data-key="about"><h2>{escape(words.subject(request))}</h2>'
+        f'<div class="bar{busy}" role="progressbar" aria-valuemin="0" aria-valuemax="100"'
+        f' aria-valuenow="{share * 100:.0f}">'
+        f'<i style="width:{share * 100:.1f}%"></i></div>'
+        f'<p class="says" role="status">{escape(words.say(status, job))}</p>{note}'
+        f'<div class="acts">{button("cancel", job.id, words.LABELS["cancel"])}</div></div></article>'
+    )
+
+
+def row(job: Job) -> str:
+    """A further job under way, in one line."""
+    status = job.status
+    share = status.step / status.steps * 100 if isinstance(status, Running) and status.steps else 0.0
+    return (
+        f'<li class="turn" data-key="{escape(job.id)}"><span class="what">{escape(words.subject(job.request))}</span>'
+        f'<span class="says">{escape(words.say(status, job))}</span>'
+        f"{button('cancel', job.id, words.LABELS['cancel'], 'quiet')}"
+        f'<i class="done-so-far" style="width:{share:.1f}%"></i></li>'
+    )
+
+
+def over(job_id: str, request: Request, status: Failed | Cancelled) -> str:
+    """A job that ended without a picture."""
+    kind, role = ("failed", "alert") if isinstance(status, Failed) else ("cancelled", "status")
+    return (
+        f'<article class="card {kind}" data-key="{escape(job_id)}" data-phase="{kind}">'
+        f'<div class="about" data-key="about"><h2>{escape(words.subject(request))}</h2>'
+        f'<p class="says" role="{role}">{escape(words.say(status))}</p>'
+        f'<div class="acts">{button("retry", job_id, words.LABELS["retry"], "main")}'
+        f"{button('reuse', job_id, words.LABELS['reuse'])}</div></div></article>"
+    )
+
+
+def ended(job: Job, *, favourite: bool | None = None) -> str:
+    """The card of a job that is over, however it ended."""
+    match job.status:
+        case Done() as status:
+            return done(job.id, job.request, status, favourite=favourite)
+        case Failed() | Cancelled() as status:
+            return over(job.id, job.request, status)
+    return under_way(job)
+
+
+def remembered(entry: Entry) -> str:
+    """The card of a picture in the history."""
+    status = Done(entry.images, entry.seed, entry.seconds, entry.cached, entry.notes)
+    return done(entry.id, entry.request, status, favourite=entry.favourite)
+
+
+def welcome(engine: str = "") -> str:
+    """What an empty page says."""
+    chips = "".join(
+        f'<button type="button" class="chip" data-act="example">{escape(text)}</button>' for text in words.EXAMPLES
+    )
+    note = f'<p class="note">{escape(engine)}</p>' if engine else ""
+    return (
+        '<div class="welcome" data-key="welcome"><div class="easel" aria-hidden="true"></div>'
+        f"<h2>{escape(words.WELCOME)}</h2>{note}"
+        f'<p class="says">{escape(words.TRY_ONE)}</p><div class="chips">{chips}</div></div>'
+    )
+
+
+def stage(active: Sequence[Job], latest: Job | None, entry: Entry | None, engine: str = "") -> str:
+    """The large part of the page: the job being painted, else the last one that ended, else a welcome.
+
+    `entry` is the newest of the history, `engine` what is wrong with the engine, empty when nothing is.
+    """
+    if active:
+        first = next((job for job in active if isinstance(job.status, Running)), active[0])
+        rest = "".join(row(job) for job in active if job is not first)
+        large = under_way(first, engine=engine if isinstance(first.status, Waiting) else "")
+        return large + (f'<ul class="turns" data-key="turns">{rest}</ul>' if rest else "")
+    if latest is not None:
+        return ended(latest, favourite=entry.favourite if entry is not None and entry.id == latest.id else None)
+    return welcome(engine) if entry is None else remembered(entry)
+
+
+def gallery(entries: Sequence[Entry], *, more: bool, searching: bool) -> str:
+    """A person's own pictures, newest first and each once; each opens its card."""
+    tiles: dict[str, str] = {}
+    for entry in entries:
+        text = escape(words.alt(entry.request))
+        star = '<span class="star" aria-hidden="true">★</span>' if entry.favourite else ""
+        for image in entry.images:
+            tiles.setdefault(
+                image,
+                f'<button type="button" class="tile" data-key="{image}" data-act="open" data-job="{escape(entry.id)}"'
+                f' title="{text}"><img loading="lazy" src="thumb/{image}" alt="{text}">{star}</button>',
+            )
+    if not tiles:
+        sentence = words.NOTHING_FOUND if searching else words.NOTHING_YET
+        return f'<p class="nothing" data-key="nothing">{escape(sentence)}</p>'
+    grid = f'<div class="grid" data-key="grid">{"".join(tiles.values())}</div>'
+    show = f'<div class="acts" data-key="more">{button("more", "", words.LABELS["more"])}</div>'
+    return grid + (show if more else "")
+
+
+def login(*, wrong: bool = False) -> str:
+    """The whole page that asks for the password; it needs nothing else from the server."""
+    page = file("login.html")
+    trouble = f'<p role="alert">{escape(words.WRONG_PASSWORD)}</p>' if wrong else ""
+    texts = {"question": words.LOGIN, "label": words.LABELS["password"], "enter": words.LABELS["enter"]}
+    for name, value in texts.items():
+        page = page.replace(f"{{{{{name}}}}}", escape(value))
+    return page.replace("{{trouble}}", trouble)
+
+
+def text(line: str) -> str:
+    """A line of plain text."""
+    return escape(line)
+
+
+def file(name: str) -> str:
+    """A text file of the page that lies beside this module."""
+    return resources.files("realbot.adapters").joinpath("look", name).read_text(encoding="utf-8")

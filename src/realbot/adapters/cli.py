@@ -1,0 +1,189 @@
+"""The terminal: `imagine` with a progress bar, and tables of the history and of the styles."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from realbot import grammar
+from realbot.adapters import final, follow, words
+from realbot.errors import Refused
+from realbot.jobs import Cancelled, Done, Failed, Job, Origin, Running, Status, User, Waiting, is_final
+
+if TYPE_CHECKING:
+    from realbot.studio import Studio
+
+USER = User("cli", "local")
+#: Exit codes.
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+#: Seconds an interrupted engine gets to stop before the terminal is given back.
+PATIENCE = 10.0
+
+
+class Bar:
+    """The card of the terminal: a bar and how far the job is, gone when it is over. A pipe gets neither."""
+
+    pace = 0.1
+
+    def __init__(self, console: Console, job: Job) -> None:
+        self._job = job
+        self._progress = Progress(
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}", markup=False),
+            console=console,
+            transient=True,
+            auto_refresh=False,
+            disable=not console.is_terminal,
+        )
+        self._task: TaskID = self._progress.add_task("", total=None)
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    async def show(self, status: Status) -> None:
+        match status:
+            case Running(step, steps):
+                self._progress.update(self._task, total=max(steps, 1), completed=step)
+            case Waiting():
+                self._progress.update(self._task, total=None)
+            case _:
+                return
+        self._progress.update(self._task, description=words.say(status, self._job))
+        self._progress.refresh()
+
+
+async def imagine(studio: Studio, text: str, out: Path | None, *, console: Console) -> int:
+    """Paint what `text` asks for, save it and print where, its seed and its recipe; returns the exit code.
+
+    Without `out` a new file in the current folder is named after the prompt; several pictures are numbered.
+    Interrupting cancels the job.
+    """
+    await _settle(studio)
+    try:
+        preset = studio.preset()
+        request = grammar.parse(text, area=preset.width * preset.height)
+        job = await studio.submit(USER, request, Origin("cli"))
+    except Refused as error:
+        console.print(Text(words.refusal(error), style="red"))
+        return REFUSED
+    try:
+        with Bar(console, job) as bar:
+            status = await follow(job, bar)
+    except asyncio.CancelledError:
+        return await _interrupted(studio, job, console)
+    if isinstance(status, Done):
+        return await _deliver(studio, job, status, out, console)
+    await studio.delivered(job.id)
+    failed = isinstance(status, Failed)
+    console.print(Text(words.say(status), style="red" if failed else ""))
+    return FAILED if failed else INTERRUPTED
+
+
+async def _settle(studio: Studio) -> None:
+    """End what a terminal that was closed left behind: its pictures stay in the history, its jobs are given up."""
+    for job in studio.pending("cli"):
+        await studio.cancel(job.user, job.id)
+        if isinstance(job.status, Done):
+            await studio.kept(job.id, words.TERMINAL_CLOSED)
+        elif is_final(job.status):
+            await studio.delivered(job.id)
+
+
+async def _interrupted(studio: Studio, job: Job, console: Console) -> int:
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
+    await studio.cancel(job.user, job.id)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await final(job)
+            await studio.delivered(job.id)
+    console.print(Text(words.say(Cancelled())))
+    return INTERRUPTED
+
+
+async def _deliver(studio: Studio, job: Job, done: Done, out: Path | None, console: Console) -> int:
+    await studio.delivering(job.id)
+    code = DONE
+    for index, image in enumerate(done.images):
+        source = await studio.picture(job.user, image)
+        target = destination(out, words.file_name(job.request, done.seed, index), index, len(done.images))
+        try:
+            await asyncio.to_thread(_copy, source, target)
+        except OSError as error:
+            console.print(Text(words.cannot_write(str(target), error.strerror or str(error)), style="red"))
+            code = FAILED
+        else:
+            console.print(Text(words.saved(str(target))), soft_wrap=True)
+    if code == DONE:
+        await studio.delivered(job.id)
+    else:
+        await studio.kept(job.id, words.NOT_WRITTEN)
+    console.print(Text(words.say(done, job)))
+    for sentence in words.notes(done):
+        console.print(Text(sentence, style="yellow"))
+    console.print(Text(words.recipe(job.request), style="dim"), soft_wrap=True)
+    return code
+
+
+def destination(out: Path | None, name: str, index: int = 0, count: int = 1) -> Path:
+    """Where picture `index` of `count` goes: into the folder `out`, or the file `out`, or a new file `name`."""
+    if out is not None and not out.is_dir():
+        out = out if out.suffix else out.with_suffix(".png")
+        return out if count == 1 else out.with_stem(f"{out.stem}-{index + 1}")
+    target = (out or Path()) / name
+    number = 2
+    while target.exists():
+        target = target.with_name(f"{Path(name).stem}-{number}.png")
+        number += 1
+    return target
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+async def history(studio: Studio, *, console: Console, limit: int = 20, search: str = "") -> int:
+    """A table of the pictures that were painted from this terminal, newest first."""
+    entries = await studio.history(USER, limit, search=search)
+    if not entries:
+        console.print(Text(words.NOTHING_FOUND if search else words.NOTHING_YET))
+        return DONE
+    table = Table("When", "Recipe", "Seconds", "File", box=None, header_style="bold")
+    for entry in entries:
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.created))
+        for index, image in enumerate(entry.images):
+            path = await studio.picture(USER, image)
+            cells = (when, words.recipe(entry.request), f"{entry.seconds:.1f}") if index == 0 else ("", "", "")
+            table.add_row(*map(Text, cells), Text(str(path), overflow="fold"))
+    console.print(table)
+    return DONE
+
+
+async def styles(studio: Studio, *, console: Console) -> int:
+    """A table of the styles that can be asked for, by name."""
+    found = studio.styles()
+    if not found:
+        console.print(Text(words.NO_STYLES))
+        return DONE
+    table = Table("Style", "What it does", "Words that wake it", "For", box=None, header_style="bold")
+    for style in found:
+        table.add_row(
+            *map(Text, (f"style:{style.name}", style.description or style.title, style.trigger, style.family))
+        )
+    console.print(table)
+    return DONE

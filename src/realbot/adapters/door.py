@@ -1,0 +1,123 @@
+"""Who is visiting the page: a long random id in a cookie, and a password where one is set.
+
+The database holds only the hash of the id, so reading it lets nobody in as someone else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import parse_qs
+
+from realbot.adapters import cards
+from realbot.jobs import User
+
+VISITOR, PASS = "realbot_visitor", "realbot_pass"
+YEAR, MONTH = 31_536_000, 2_592_000
+#: Bytes of a posted login form at most.
+FORM_LIMIT = 4096
+#: Seconds that a wrong password costs; guesses are answered one after the other.
+PENALTY = 1.0
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "x-frame-options": "SAMEORIGIN",
+    "content-security-policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'",
+}
+
+
+def visitor(cookies: Mapping[str, str]) -> User | None:
+    """The person behind a request's cookies, None for a browser that holds none yet."""
+    token = cookies.get(VISITOR, "")
+    if not re.fullmatch(r"[\w-]{43}", token, re.ASCII):
+        return None
+    return User("web", hashlib.sha256(token.encode()).hexdigest()[:32], "visitor")
+
+
+class Door:
+    """ASGI middleware that hands out the visitor's cookie and, with a password, lets in only who knows it."""
+
+    def __init__(self, app: Any, password: str | None = None) -> None:
+        self._app = app
+        self._key = password.encode() if password else None
+        self._guess = asyncio.Lock()
+
+    @property
+    def _pass(self) -> str:
+        digest = hmac.new(self._key or b"", b"realbot page", hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        cookies, extra = _cookies(scope), dict(HEADERS)
+        if self._key is not None:
+            if scope["path"] == "/login" and scope["method"] == "POST":
+                await self._login(scope, receive, send)
+                return
+            if not hmac.compare_digest(cookies.get(PASS, "").encode(), self._pass.encode()):
+                await _answer(send, 401, cards.login(), extra)
+                return
+        if scope["path"] == "/" and visitor(cookies) is None:
+            extra["set-cookie"] = _cookie(scope, VISITOR, secrets.token_urlsafe(32), YEAR)
+
+        async def marked(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                known = {name.lower() for name, _ in message.get("headers", ())}
+                more = [
+                    (k.encode(), v.encode()) for k, v in extra.items() if k.encode() not in known or k == "set-cookie"
+                ]
+                message = {**message, "headers": [*message.get("headers", ()), *more]}
+            await send(message)
+
+        await self._app(scope, receive, marked)
+
+    async def _login(self, scope: Any, receive: Any, send: Any) -> None:
+        body, more = b"", True
+        while more and len(body) <= FORM_LIMIT:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        given = parse_qs(body[:FORM_LIMIT].decode("utf-8", "replace")).get("password", [""])[0]
+        if self._key is not None and hmac.compare_digest(given.encode(), self._key):
+            cookie = _cookie(scope, PASS, self._pass, MONTH)
+            await _answer(send, 303, "", {**HEADERS, "location": "./", "set-cookie": cookie})
+            return
+        async with self._guess:
+            await asyncio.sleep(PENALTY)
+        await _answer(send, 401, cards.login(wrong=True), HEADERS)
+
+
+def _cookies(scope: Any) -> dict[str, str]:
+    jar: SimpleCookie = SimpleCookie()
+    for name, value in scope["headers"]:
+        if name == b"cookie":
+            try:
+                jar.load(value.decode("latin-1"))
+            except CookieError:
+                continue
+    return {name: morsel.value for name, morsel in jar.items()}
+
+
+def _cookie(scope: Any, name: str, value: str, age: int) -> str:
+    secure = "; Secure" if scope.get("scheme") == "https" else ""
+    return f"{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"
+
+
+async def _answer(send: Any, status: int, page: str, headers: Mapping[str, str]) -> None:
+    body = page.encode()
+    fields = {"content-type": "text/html; charset=utf-8", "cache-control": "no-store", **headers}
+    fields["content-length"] = str(len(body))
+    raw = [(name.encode(), value.encode()) for name, value in fields.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})

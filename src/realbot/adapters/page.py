@@ -1,0 +1,198 @@
+"""The page's form as Gradio components, and the events between them. Importing this loads Gradio."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from realbot.adapters import words
+from realbot.adapters.cards import file
+from realbot.adapters.form import AUTOMATIC, MULTIPLE, Form, fields, shapes, sides
+from realbot.errors import Refused
+from realbot.jobs import Generate, Request
+
+if TYPE_CHECKING:
+    from realbot.studio import Studio
+
+#: For events that wait for the studio: none holds up another, and none is offered as an API.
+SUBMIT: Mapping[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
+#: For events that only move values between fields.
+LOCAL: Mapping[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+#: Submits a request for the visitor behind a Gradio request.
+Ask = Callable[[Request, gr.Request], Awaitable[None]]
+#: Finds an earlier request of that visitor.
+Recall = Callable[[str, gr.Request], Awaitable[Request]]
+
+
+def build(studio: Studio, ask: Ask, recall: Recall, limits: Any) -> gr.Blocks:
+    """The page; `limits` are the ranges of its sliders."""
+    preset, labels = studio.preset(), words.LABELS
+    with gr.Blocks(title="realbot", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as demo:
+        with gr.Column(elem_id="desk"):
+            gr.HTML(file("masthead.html"), elem_id="masthead", js_on_load=None)
+            with gr.Column(elem_id="left"):
+                with gr.Column(elem_id="ask"):
+                    prompt = gr.Textbox(
+                        label=labels["prompt"],
+                        placeholder=words.PLACEHOLDER,
+                        lines=3,
+                        max_lines=8,
+                        autofocus=True,
+                        max_length=limits.max_prompt + 500,
+                        elem_id="prompt",
+                    )
+                    go = gr.Button(labels["imagine"], variant="primary", size="lg", elem_id="imagine")
+                    notice = gr.HTML("", elem_id="notice", js_on_load=None)
+                with gr.Column(elem_id="settings"):
+                    picker = _picker(studio, limits)
+                    dials = _dials(preset, limits, studio.schedulers())
+            with gr.Column(elem_id="right"):
+                board = gr.HTML(
+                    html_template='<section id="stage" aria-live="polite"></section>',
+                    js_on_load=file("page.js"),
+                    elem_id="board",
+                    copied=words.COPIED,
+                    really=words.REALLY_DELETE,
+                )
+                gr.HTML(
+                    html_template=file("gallery.html"),
+                    js_on_load=None,
+                    elem_id="album",
+                    caption=labels["gallery"],
+                    search=labels["search"],
+                    close=labels["close"],
+                )
+        form = [prompt, dials["negative"], picker, *(dials[name] for name in ORDER)]
+
+        async def imagine(request: gr.Request, *values: Any) -> str:
+            try:
+                await ask(Form(*values).request(preset), request)
+            except Refused as error:
+                return trouble(words.refusal(error))
+            return ""
+
+        async def reuse(event: gr.EventData, request: gr.Request) -> list[Any]:
+            kept = [gr.skip() for _ in form]
+            try:
+                earlier = await recall(str(event.job), request)
+            except Refused as error:
+                return [*kept, trouble(words.refusal(error))]
+            return [*(fields(earlier, preset) if isinstance(earlier, Generate) else kept), ""]
+
+        def styles_now() -> Any:
+            return gr.HTML(choices=choices(studio.styles()))
+
+        go.click(imagine, form, notice, **SUBMIT)
+        board.reuse(reuse, None, [*form, notice], **SUBMIT)
+        demo.load(styles_now, None, picker, **LOCAL)
+    demo.queue(max_size=200)
+    return demo
+
+
+#: The fields after the prompt, the negative prompt and the styles, as `Form` lists them.
+ORDER = ("width", "height", "steps", "guidance", "true_cfg", "scheduler", "seed", "lock", "count")
+
+
+def _picker(studio: Studio, limits: Any) -> Any:
+    return gr.HTML(
+        {},
+        choices=choices(studio.styles()),
+        max_weight=limits.max_weight,
+        caption=words.LABELS["styles"],
+        weight=words.LABELS["weight"],
+        nothing=words.NO_STYLES,
+        html_template=file("styles.html"),
+        js_on_load=file("styles.js"),
+        elem_id="styles",
+    )
+
+
+def _dials(preset: Any, limits: Any, schedulers: Sequence[str]) -> dict[str, Any]:
+    """The controls under the styles, by name."""
+    labels, dials, sizes = words.LABELS, {}, shapes(preset)
+    low, high = sides(preset, limits)
+    shape = gr.Radio(list(sizes), value="Square", label=labels["shape"], elem_id="shape")
+    gr.HTML(html_template=file("unfold.html"), caption=labels["settings"], js_on_load=None, elem_id="unfold")
+    with gr.Column(elem_id="more"):
+        with gr.Row():
+            dials["width"] = gr.Slider(low, high, preset.width, step=MULTIPLE, label=labels["width"])
+            dials["height"] = gr.Slider(low, high, preset.height, step=MULTIPLE, label=labels["height"])
+        with gr.Row():
+            most = limits.max_steps
+            dials["steps"] = gr.Slider(1, most, min(preset.steps, most), step=1, label=labels["steps"])
+            dials["count"] = gr.Slider(1, max(limits.max_count, 2), 1, step=1, label=labels["count"])
+        with gr.Row():
+            dials["guidance"] = gr.Slider(
+                0,
+                limits.max_guidance,
+                min(preset.guidance, limits.max_guidance),
+                step=0.1,
+                label=labels["guidance"],
+                visible=preset.cfg != "none",
+            )
+            dials["true_cfg"] = gr.Slider(
+                1, 10, 1, step=0.1, label=labels["true_cfg"], visible=preset.cfg == "embedded"
+            )
+        dials["negative"] = gr.Textbox(
+            label=labels["negative"],
+            placeholder=words.NEGATIVE_HINT,
+            lines=1,
+            max_lines=3,
+            visible=preset.cfg != "none",
+        )
+        dials["scheduler"] = gr.Dropdown(
+            [(AUTOMATIC, AUTOMATIC), *((words.scheduler(name), name) for name in schedulers)],
+            value=AUTOMATIC,
+            label=labels["scheduler"],
+        )
+        with gr.Row(elem_id="seeds"):
+            dials["seed"] = gr.Textbox(label=labels["seed"], placeholder=words.SEED_HINT, elem_id="seed")
+            dials["lock"] = gr.Checkbox(label=labels["lock"], value=False, elem_id="lock")
+
+    def sized(name: str) -> tuple[int, int]:
+        return sizes.get(name, (preset.width, preset.height))
+
+    def shaped(width: float, height: float) -> str | None:
+        return next((name for name, size in sizes.items() if size == (width, height)), None)
+
+    def locked(text: str) -> bool:
+        return bool(text.strip())
+
+    shape.input(sized, shape, [dials["width"], dials["height"]], **LOCAL)
+    gr.on([dials["width"].change, dials["height"].change], shaped, [dials["width"], dials["height"]], shape, **LOCAL)
+    dials["seed"].input(locked, dials["seed"], dials["lock"], **LOCAL)
+    return dials
+
+
+def choices(styles: Sequence[Any]) -> list[dict[str, str]]:
+    """The styles as the picker's template reads them."""
+    return [
+        {"name": style.name, "title": style.title or style.name, "about": style.description or style.trigger}
+        for style in styles
+    ]
+
+
+def theme() -> Any:
+    """Warm greys, one strong accent, the fonts the device has."""
+    return gr.themes.Base(
+        primary_hue=gr.themes.colors.orange,
+        neutral_hue=gr.themes.colors.stone,
+        radius_size=gr.themes.sizes.radius_lg,
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "monospace"],
+    ).set(
+        block_radius="12px",
+        input_radius="9px",
+        container_radius="12px",
+        checkbox_label_background_fill="transparent",
+        checkbox_label_background_fill_dark="transparent",
+    )
+
+
+def trouble(sentence: str) -> str:
+    """A refusal under the prompt."""
+    return f'<p class="trouble" role="alert">{escape(sentence)}</p>'

@@ -1,0 +1,205 @@
+"""Finished work: the cache, each person's history, and the picture files. SQL and files agree at every moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from . import rows
+from .errors import Invalid, NotYours
+from .jobs import ImageId, User
+from .pictures import Pictures
+from .rows import JOB, Row
+from .writer import Writer
+
+_NEVER = 2**63 - 1
+_RECALL = JOB + " WHERE key = ?{} ORDER BY seq DESC LIMIT 1"
+_HISTORY = JOB + " WHERE user_key = ? AND seq < ? AND state IN ('produced', 'delivering', 'delivered', 'kept')"
+
+
+class Archive:
+    """The part of the store that looks back. Verbs that show a person's content take the person."""
+
+    def __init__(self, folder: Path, writer: Writer, clock: Callable[[], float]) -> None:
+        self.folder = folder
+        self._writer = writer
+        self._pictures = Pictures(folder / "pictures")
+        self._clock = clock
+        self._files = asyncio.Lock()
+        #: Pictures that were adopted and that no row names yet.
+        self._fresh: Counter[ImageId] = Counter()
+
+    async def recall(self, key: str, user: User | None) -> Row | None:
+        """The last answer to exactly this request, among the person's or everyone's, its pictures verified."""
+        if user is None:
+            return await self._recall(_RECALL.format(""), (key,))
+        return await self._recall(_RECALL.format(" AND user_key = ?"), (key, user.key))
+
+    async def recall_asked(self, user: User, asked_key: str) -> Row | None:
+        """The person's last answer to this question, whatever its seed, its pictures verified."""
+        return await self._recall(
+            JOB + " WHERE user_key = ? AND asked_key = ? AND key IS NOT NULL ORDER BY seq DESC LIMIT 1",
+            (user.key, asked_key),
+        )
+
+    async def history(
+        self, user: User, limit: int = 20, before: int | None = None, search: str = "", *, favourites: bool = False
+    ) -> list[Row]:
+        """A person's finished jobs, the latest first, from before a `seq`.
+
+        `search` finds prompts that hold every word or its beginning, without regard to case or accents.
+        """
+        sql, arguments = _HISTORY, [user.key, _NEVER if before is None else before]
+        if search.strip():
+            words = rows.match(search)
+            if not words:
+                return []
+            sql += " AND seq IN (SELECT rowid FROM words WHERE words MATCH ?)"
+            arguments.append(words)
+        if favourites:
+            sql += " AND favourite = 1"
+        return await self._rows(sql + " ORDER BY seq DESC LIMIT ?", (*arguments, limit))
+
+    async def favourite(self, user: User, job_id: str, on: bool) -> None:
+        """Mark a job. Raises NotYours when the person has no such job."""
+        if not await self._change(
+            "UPDATE jobs SET favourite = ? WHERE id = ? AND user_key = ?", (int(on), job_id, user.key)
+        ):
+            raise NotYours
+
+    async def forget(self, user: User, job_id: str) -> None:
+        """Delete a job and the pictures no other job refers to. Raises NotYours when the person has no such job."""
+
+        async def work(db: aiosqlite.Connection) -> list[ImageId] | None:
+            found = await rows.one(db, "SELECT seq FROM jobs WHERE id = ? AND user_key = ?", (job_id, user.key))
+            return None if found is None else await _delete(db, [found["seq"]])
+
+        images = await self._writer.run(work)
+        if images is None:
+            raise NotYours
+        await self._drop(images)
+
+    async def expire(self, before: float) -> int:
+        """Delete finished jobs created before a Unix time, but for favourites, and old charges; return how many."""
+
+        async def work(db: aiosqlite.Connection) -> tuple[int, list[ImageId]]:
+            await db.execute("DELETE FROM charges WHERE at < ?", (min(before, self._clock() - 2 * rows.DAY),))
+            found = await rows.rows(
+                db,
+                "SELECT seq FROM jobs WHERE created < ? AND favourite = 0 AND state NOT IN"
+                " ('accepted', 'running', 'produced', 'delivering') LIMIT 500",
+                (before,),
+            )
+            return len(found), await _delete(db, [row["seq"] for row in found])
+
+        total = 0
+        while True:
+            gone, images = await self._writer.run(work)
+            await self._drop(images)
+            total += gone
+            if gone == 0:
+                break
+        if total:
+            await self.scrub()
+        return total
+
+    async def scrub(self) -> None:
+        """Rewrite the word index and empty the log, so that the files hold no trace of what was deleted."""
+        await self._change("INSERT INTO words (words) VALUES ('optimize')", ())
+        await self._writer.run(lambda db: rows.rows(db, "PRAGMA wal_checkpoint(TRUNCATE)"), write=False)
+
+    # Picture files
+
+    async def adopt(self, path: Path) -> ImageId:
+        """Copy a picture file in, whole and synced. Raises ConfigError when the disk does not take it."""
+        async with self._files:
+            image = await asyncio.to_thread(self._pictures.adopt, path)
+            self._fresh[image] += 1
+            return image
+
+    async def picture(self, image: ImageId, user: User | None = None) -> Path:
+        """The verified file of a picture; a damaged one is removed, and the cache forgets it.
+
+        Raises NotYours when `user` is given and none of the person's jobs refers to it, Invalid when it is lost.
+        """
+        path = self._pictures.path(image)
+        if user is not None and not await self.holds(user, image):
+            raise NotYours
+        if not await asyncio.to_thread(self._pictures.intact, image):
+            await self._discard([image])
+            raise Invalid("This picture is lost, please ask for it again.", word=image)
+        return path
+
+    async def holds(self, user: User, image: ImageId) -> bool:
+        """Whether one of the person's jobs refers to this picture."""
+        sql = "SELECT 1 FROM pictures JOIN jobs ON jobs.seq = pictures.job WHERE image = ? AND user_key = ? LIMIT 1"
+        return await self._writer.run(lambda db: rows.one(db, sql, (image, user.key)), write=False) is not None
+
+    async def sweep(self) -> int:
+        """Delete half-written picture files and those that nothing refers to; return how many."""
+        async with self._files:
+            known = await self._writer.run(lambda db: rows.rows(db, "SELECT DISTINCT image FROM pictures"), write=False)
+            return await asyncio.to_thread(self._pictures.sweep, {row["image"] for row in known} | set(self._fresh))
+
+    async def _rows(self, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
+        found = await self._writer.run(lambda db: rows.rows(db, sql, arguments), write=False)
+        return [rows.load(row) for row in found]
+
+    async def _change(self, sql: str, arguments: Sequence[Any]) -> bool:
+        return await self._writer.run(lambda db: rows.count(db, sql, arguments)) > 0
+
+    async def _recall(self, sql: str, arguments: Sequence[Any]) -> Row | None:
+        while found := await self._rows(sql, arguments):
+            images = found[0].images
+            broken = [image for image in images if not await asyncio.to_thread(self._pictures.intact, image)]
+            if not broken:
+                return found[0]
+            await self._discard(broken)
+        return None
+
+    async def _discard(self, images: Collection[ImageId]) -> None:
+        """Take damaged pictures out of the cache and off the disk."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await db.executemany(
+                "UPDATE jobs SET key = NULL"
+                " WHERE seq IN (SELECT job FROM pictures WHERE image = ? AND role = 'result')",
+                [(image,) for image in images],
+            )
+
+        await self._writer.run(work)
+        async with self._files:
+            for image in images:
+                if not await asyncio.to_thread(self._pictures.intact, image):
+                    await asyncio.to_thread(self._pictures.drop, image)
+
+    async def _drop(self, images: Iterable[ImageId]) -> None:
+        """Delete the files that no row names and that are not on their way into one."""
+        async with self._files:
+            for image in images:
+                if not await self._named(image) and not self._fresh[image]:
+                    await asyncio.to_thread(self._pictures.drop, image)
+
+    async def _named(self, image: ImageId) -> bool:
+        sql = "SELECT 1 FROM pictures WHERE image = ? LIMIT 1"
+        return await self._writer.run(lambda db: rows.one(db, sql, (image,)), write=False) is not None
+
+    def _settle(self, images: Iterable[ImageId]) -> None:
+        for image in images:
+            self._fresh[image] -= 1
+            if self._fresh[image] <= 0:
+                del self._fresh[image]
+
+
+async def _delete(db: aiosqlite.Connection, seqs: Sequence[int]) -> list[ImageId]:
+    """Delete jobs and return the pictures they referred to."""
+    images: list[ImageId] = []
+    for seq in seqs:
+        images += [row["image"] for row in await rows.rows(db, "SELECT image FROM pictures WHERE job = ?", (seq,))]
+        await db.execute("DELETE FROM jobs WHERE seq = ?", (seq,))
+    return images

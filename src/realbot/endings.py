@@ -1,0 +1,163 @@
+"""Every way in which a job ends: painted, answered from before, cancelled, failed, condemned.
+
+Each is committed before anybody hears of it, and a write that the disk does not take is repeated until it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from .engine import EnginePool, Produced
+from .errors import ConfigError
+from .eta import Timings
+from .jobs import Cancelled, Done, Failed, Status, key_of
+from .queue import Line
+from .store import Row, Store
+from .tickets import Run, Ticket
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+CONDEMNED = "It stopped the engine twice and is not tried again; change something about it."
+
+
+@dataclass(slots=True)
+class Endings:
+    """`finish` shows a job's end to whoever watches it; `room` is called when the disk takes writes again."""
+
+    store: Store
+    pool: EnginePool
+    line: Line
+    timings: Timings
+    finish: Callable[[Ticket, Status], None]
+    room: Callable[[], None]
+    monotonic: Callable[[], float] = time.monotonic
+    patience: float = 2.0  #: seconds before a write that the disk did not take is repeated
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+    #: Why nothing can be written at the moment; empty when it can.
+    full: str = ""
+
+    async def insist(self, verb: Callable[[], Awaitable[T]]) -> T:
+        """Do it until the disk takes it."""
+        while True:
+            try:
+                value = await verb()
+            except ConfigError as error:
+                if not self.full:
+                    log.error("%s Trying again every %g seconds.", error, self.patience)
+                self.full = str(error)
+                await asyncio.sleep(self.patience)
+            else:
+                if self.full:
+                    log.info("The data folder can be written again.")
+                    self.full = ""
+                    self.room()
+                return value
+
+    async def paint(self, run: Run, fact: Produced) -> bool:
+        """Take an engine's pictures; False when they cannot be used and the job must be painted again."""
+        ticket = run.ticket
+        images = []
+        for picture in fact.pictures:
+            path = Path(picture.path)
+            try:
+                image = await self.insist(lambda path=path: self.store.adopt(path))  # type: ignore[misc]
+            except OSError as error:
+                log.warning("a picture of %s is not there: %s", fact.key, error)
+                return False
+            if image != picture.sha256:
+                log.warning("a picture of %s is not what the engine wrote", fact.key)
+                return False
+            images.append(image)
+        if len(images) != ticket.request.count:
+            log.warning("%s has %d pictures instead of %d", fact.key, len(images), ticket.request.count)
+            return False
+        if not self._claim(ticket):
+            return True
+        notes = (*ticket.notes, *(note for note in fact.notes if note not in ticket.notes))
+        key = key_of(ticket.request, run.fingerprint)
+        await self.insist(
+            lambda: self.store.produce(
+                ticket.id, images, fact.seconds, fact.stages, run.fingerprint, key, notes=notes, attempt=run.key.attempt
+            )
+        )
+        self._end(ticket, Done(tuple(images), ticket.request.seed or 0, fact.seconds, notes=notes))
+        await self._learn(ticket, fact)
+        if ticket.question:
+            await self._share(ticket)
+        return True
+
+    async def answer(self, ticket: Ticket, row: Row) -> bool:
+        """Give a job the pictures of an earlier answer; False when it has ended in another way."""
+        if not self._claim(ticket):
+            return False
+        await self.insist(
+            lambda: self.store.produce(
+                ticket.id, row.images, row.seconds, {}, row.fingerprint, row.key, notes=row.notes, cached=True
+            )
+        )
+        self._end(ticket, Done(row.images, row.seed or 0, row.seconds, cached=True, notes=row.notes))
+        return True
+
+    async def cancel(self, ticket: Ticket) -> bool:
+        """Give it up; False when it has ended in another way."""
+        if not self._claim(ticket):
+            return False
+        try:
+            await self.store.cancel(ticket.id)
+        except BaseException:
+            ticket.ended = False
+            if ticket.run is None:
+                self.line.put_back(ticket.place)
+            raise
+        self._end(ticket, Cancelled())
+        return True
+
+    async def fail(self, ticket: Ticket, error: str, detail: str) -> None:
+        """It cannot be painted; `error` names a class in `errors`."""
+        if self._claim(ticket):
+            await self.insist(lambda: self.store.fail(ticket.id, error, detail))
+            self._end(ticket, Failed(error, detail))
+
+    async def condemn(self, ticket: Ticket) -> None:
+        """It takes its engines with it, so it is never tried again."""
+        if self._claim(ticket):
+            await self.insist(lambda: self.store.quarantine(ticket.id, CONDEMNED))
+            self._end(ticket, Failed("Quarantined", CONDEMNED))
+
+    def _claim(self, ticket: Ticket) -> bool:
+        if ticket.ended:
+            return False
+        ticket.ended = True
+        self.line.drop(ticket.id)
+        return True
+
+    def _end(self, ticket: Ticket, status: Status) -> None:
+        self.tickets.pop(ticket.id, None)
+        self.finish(ticket, status)
+
+    async def _share(self, ticket: Ticket) -> None:
+        row = None
+        for other in [one for one in self.tickets.values() if one.question == ticket.question and one.run is None]:
+            row = row or await self.store.row(ticket.id)
+            if row is not None:
+                await self.answer(other, row)
+
+    async def _learn(self, ticket: Ticket, fact: Produced) -> None:
+        features = ticket.features
+        self.timings.record(features, fact.stages, fact.seconds)
+        try:
+            await self.store.record(features.data(), {**fact.stages, "seconds": fact.seconds})
+            if ticket.promised is not None and ticket.accepted is not None:
+                # No range is shown below a second.
+                took = max(self.monotonic() - ticket.accepted, 1.0)
+                self.timings.score(ticket.promised, took)
+                await self.store.score(ticket.promised.low, ticket.promised.high, took)
+        except ConfigError as error:
+            log.warning("what this picture taught is not kept: %s", error)

@@ -1,0 +1,243 @@
+"""One piece of work from its styles to PNG files in the spool, and what is told on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from realbot.engine import Cancelled, Fact, Failed, Picture, Produced, RunKey, Started, Step, Work, models
+from realbot.engine.embeds import Embeds
+from realbot.engine.latents import Preview
+from realbot.engine.loading import Loaded, identity
+from realbot.engine.loras import Loras
+from realbot.engine.stages import Stages
+from realbot.errors import EngineError, Invalid, StyleBroken
+from realbot.jobs import SEEDS, Generate, from_json
+
+log = logging.getLogger(__name__)
+
+_MB = 2**20
+#: Seconds between two previews at least.
+_PREVIEW_PAUSE = 0.25
+#: Models up to this size, in bytes, are worth a warm-up on a CPU.
+_SMALL = 2**30
+
+
+class _Stop(Exception):
+    """The run was cancelled."""
+
+
+class _Late(Exception):
+    """The run took longer than its budget."""
+
+
+class Painter:
+    """A loaded model at work. All but `loras.prefetch` belongs to one thread."""
+
+    def __init__(self, loaded: Loaded, spool: Path, engine: Mapping[str, Any]) -> None:
+        """`engine` is that section of the settings."""
+        self.loaded = loaded
+        self.embeds = Embeds(int(engine.get("embed_cache_mb", 256)) * _MB)
+        parts = {
+            name: part
+            for name, part in loaded.pipeline.components.items()
+            if isinstance(part, torch.nn.Module)
+            and (name.startswith("text_encoder") or name == models.FAMILIES[loaded.preset.family].denoiser)
+        }
+        self.loras = Loras(parts, type(loaded.pipeline), int(engine.get("style_memory_mb", 2048)) * _MB)
+        self.stages = Stages(loaded, self.loras, self.embeds)
+        self.fingerprint = models.fingerprint(identity(loaded))
+        self._spool = spool
+        self._saver = ThreadPoolExecutor(1, "save")
+        self._preview = self._fitted() if engine.get("previews", True) else None
+        weights = sum(p.nbytes for part in parts.values() for p in part.parameters())
+        if loaded.device.type != "cpu" or weights < _SMALL:
+            self.stages.warm()
+
+    def paint(self, work: Work, cancelled: threading.Event, tell: Callable[[Fact], None]) -> Fact:
+        """Produced, Cancelled or Failed; `tell` hears Started and Step. Nothing is raised."""
+        run = _Run(work, cancelled, self._spool)
+        try:
+            return self._paint(run, tell)
+        except _Stop:
+            answer: Fact = Cancelled(work.key, run.step)
+        except _Late:
+            answer = Failed(work.key, "deadline", f"The picture was not ready after {work.budget:.0f} seconds.")
+        except Invalid as error:
+            answer = Failed(work.key, "bad_request", str(error))
+        except StyleBroken as error:
+            answer = Failed(work.key, "style", str(error))
+        except EngineError as error:
+            answer = Failed(work.key, "engine", str(error))
+        except Exception as error:
+            answer = self._failed(work.key, error)
+        for path in run.pictures:
+            path.unlink(missing_ok=True)
+            path.with_suffix(".part").unlink(missing_ok=True)
+        return answer
+
+    def _paint(self, run: _Run, tell: Callable[[Fact], None]) -> Produced:
+        work = run.work
+        request, notes = self._request(work)
+        assert request.seed is not None and request.steps is not None
+        with run.timed("switch"):
+            self._style(request, work)
+        tell(Started(work.key, run.stages["switch"]))
+        of = request.steps * request.count
+        saves: list[Future[Picture]] = []
+        try:
+            run.check()
+            with run.timed("encode"):
+                conditioning = self.stages.encode(request)
+            for index in range(request.count):
+                seed = (request.seed + index) % SEEDS
+                run.check()
+
+                def on_step(n: int, clean: Callable[[], torch.Tensor | None], done: int = index) -> None:
+                    run.step = done * (request.steps or 0) + n
+                    shown = self._show(run, clean) if run.step < of else None
+                    tell(Step(work.key, run.step, of, shown))
+                    run.check()
+
+                with run.timed("denoise"):
+                    latents = self.stages.denoise(request, conditioning, seed, on_step)
+                with run.timed("decode"):
+                    image = self.stages.decode(latents)
+                path = run.picture(index)
+                text = re.sub(rf"\bSeed: {request.seed}\b", f"Seed: {seed}", work.parameters)
+                saves.append(self._saver.submit(_save, image, path, text, seed))
+            run.check()
+            with run.timed("save"):
+                pictures = tuple(save.result() for save in saves)
+        finally:
+            for save in saves:
+                save.exception()
+            run.previews()
+        seconds = time.monotonic() - run.began
+        return Produced(work.key, pictures, "image/png", seconds, run.stages, (*notes, *conditioning.notes))
+
+    def _request(self, work: Work) -> tuple[Generate, models.Notes]:
+        try:
+            request = from_json(work.request)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Invalid("This request is of a version that the engine does not know.") from error
+        if not isinstance(request, Generate):
+            raise Invalid(f"The engine cannot {type(request).__name__.lower()} with {self.loaded.preset.name}.")
+        if request.seed is None or not 0 <= request.seed < SEEDS or request.count < 1:
+            raise Invalid("The engine needs a seed and a count of pictures.")
+        return models.resolve(request, self.loaded.preset)
+
+    def _style(self, request: Generate, work: Work) -> None:
+        uses = []
+        for use in request.styles:
+            file = work.styles.get(use.name)
+            if file is None:
+                raise StyleBroken(f"The style {use.name} is not on this engine.")
+            uses.append((file["path"], file["sha256"], use.weight))
+        if uses and self.loaded.mergeable:
+            raise StyleBroken(self.loaded.mergeable)
+        self.loras.apply(uses)
+
+    def _show(self, run: _Run, clean: Callable[[], torch.Tensor | None]) -> str | None:
+        if self._preview is None or not run.work.preview or not run.wants_preview():
+            return None
+        latents = clean()
+        if latents is None:
+            return None
+        path = run.preview()
+        self._preview.write(latents, path)
+        return str(path)
+
+    def _fitted(self) -> Preview | None:
+        """Previews are a courtesy: a VAE that cannot encode only takes them away."""
+        try:
+            return Preview(self.loaded.pipeline.vae, self.loaded.pipeline._execution_device)
+        except (RuntimeError, AttributeError):
+            log.warning("no previews with this model", exc_info=True)
+            return None
+
+    def _failed(self, key: RunKey, error: Exception) -> Failed:
+        log.error("run %s failed", key, exc_info=error)
+        text = str(error)
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text:
+            if self.loaded.device.type == "cuda":
+                torch.cuda.empty_cache()
+            return Failed(key, "out_of_memory", "The picture did not fit into memory; a smaller one may.")
+        return Failed(key, "engine", "The engine could not paint this picture.", "CUDA error" not in text)
+
+
+class _Run:
+    """The clock, the files and the place of one piece of work."""
+
+    def __init__(self, work: Work, cancelled: threading.Event, spool: Path) -> None:
+        self.work, self.began, self.step = work, time.monotonic(), 0
+        self.stages: dict[str, float] = {}
+        self.pictures: list[Path] = []
+        self._cancelled = cancelled
+        self._stem = spool / re.sub(r"[^\w.#-]", "-", str(work.key))
+        self._shown: list[Path] = []
+        self._last_shown = float("-inf")
+
+    def check(self) -> None:
+        """Raises when the run must not go on."""
+        if self._cancelled.is_set():
+            raise _Stop
+        if time.monotonic() - self.began > self.work.budget:
+            raise _Late
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.stages[stage] = self.stages.get(stage, 0.0) + time.monotonic() - began
+
+    def picture(self, index: int) -> Path:
+        self.pictures.append(self._stem.with_name(f"{self._stem.name}-{index}.png"))
+        return self.pictures[-1]
+
+    def wants_preview(self) -> bool:
+        return time.monotonic() - self._last_shown >= _PREVIEW_PAUSE
+
+    def preview(self) -> Path:
+        """The next preview's path; the one before stays for a reader who has just heard of it."""
+        self._last_shown = time.monotonic()
+        self._shown.append(self._stem.with_name(f"{self._stem.name}-step{self.step}.jpg"))
+        for path in self._shown[:-2]:
+            path.unlink(missing_ok=True)
+        return self._shown[-1]
+
+    def previews(self) -> None:
+        """Delete what is left of them."""
+        for path in self._shown:
+            path.unlink(missing_ok=True)
+
+
+def _save(image: Image.Image, path: Path, parameters: str, seed: int) -> Picture:
+    """A complete, synced PNG file under its final name; the text is where A1111 and others look for it."""
+    info = PngInfo()
+    if parameters:
+        info.add_text("parameters", parameters)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1, pnginfo=info)
+    data = buffer.getvalue()
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    return Picture(str(path), hashlib.sha256(data).hexdigest(), len(data), seed)

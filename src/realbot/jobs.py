@@ -1,0 +1,251 @@
+"""The nouns: who asks, for what, from where, and how far it is.
+
+Requests are imperative verbs, statuses are participles. Only the standard library is imported here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, TypeAlias
+
+#: sha256 of a picture file, 64 lowercase hex digits.
+ImageId: TypeAlias = str
+
+#: Seeds are unsigned 32-bit numbers, which every front-end can show and every tool accepts.
+SEEDS = 2**32
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person on one platform; the same number on two platforms is two people."""
+
+    platform: str
+    id: str
+    name: str = ""
+    roles: frozenset[str] = frozenset()
+
+    @property
+    def key(self) -> str:
+        return f"{self.platform}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the card is; stored with the job and never changed after acceptance."""
+
+    platform: str
+    place: str = ""
+    message: str = ""
+    thread: str = ""
+    locale: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class StyleUse:
+    """A LoRA style and how strongly it is applied."""
+
+    name: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generate:
+    """Paint a picture. `None` means: the model's default; `seed=None`: one is drawn."""
+
+    prompt: str
+    negative: str = ""
+    width: int | None = None  #: pixels
+    height: int | None = None  #: pixels
+    steps: int | None = None
+    guidance: float | None = None  #: embedded guidance on FLUX.1-dev, CFG on the SD family
+    true_cfg: float | None = None  #: classifier-free guidance on FLUX, doubles a step; 1 is off
+    scheduler: str | None = None
+    seed: int | None = None
+    count: int = 1  #: pictures; picture i has seed + i
+    styles: tuple[StyleUse, ...] = ()
+    source: ImageId | None = None
+    mask: ImageId | None = None
+    strength: float | None = None  #: 0 keeps the source, 1 ignores it
+    reference: ImageId | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upscale:
+    """Enlarge a picture."""
+
+    source: ImageId
+    factor: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Train:
+    """Train a LoRA style on a person's own pictures."""
+
+    style: str
+    trigger: str
+    images: tuple[ImageId, ...]
+    steps: int = 1000
+    rank: int = 16
+
+
+Request: TypeAlias = Generate | Upscale | Train
+VERBS: dict[str, type[Generate] | type[Upscale] | type[Train]] = {
+    "generate": Generate,
+    "upscale": Upscale,
+    "train": Train,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Eta:
+    """Seconds until the picture is there, as the range in which four of five fall."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    position: int  #: 1 is next
+    eta: Eta | None = None  #: None while there is nothing to learn from
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    step: int
+    steps: int
+    eta: Eta | None = None
+    preview: str | None = None  #: path of a small JPEG, gone when the job ends
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    images: tuple[ImageId, ...]
+    seed: int
+    seconds: float  #: of painting; the original's when it came from the cache
+    cached: bool = False
+    notes: tuple[tuple[str, str], ...] = ()  #: (kind, detail): ("prompt_cut", the words), ("scheduler", "ddim")
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    error: str  #: class name in `errors`
+    detail: str = ""  #: a sentence a person may read, or empty
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    pass
+
+
+Status: TypeAlias = Waiting | Running | Done | Failed | Cancelled
+
+
+def is_final(status: Status) -> bool:
+    """Whether nothing follows this status."""
+    return isinstance(status, Done | Failed | Cancelled)
+
+
+class Board:
+    """The latest status of one job. A slow reader skips; a late one starts with the latest."""
+
+    __slots__ = ("_changed", "_status")
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+        self._changed: asyncio.Future[None] | None = None
+
+    @property
+    def status(self) -> Status:
+        return self._status
+
+    def post(self, status: Status) -> None:
+        """Show a new status; a final one is never replaced."""
+        if is_final(self._status) or status == self._status:
+            return
+        self._status = status
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+        self._changed = None
+
+    async def watch(self) -> AsyncIterator[Status]:
+        """The status now and each later one, to the final one."""
+        seen: Status | None = None
+        while True:
+            if self._status is not seen:
+                seen = self._status
+                yield seen
+                if is_final(seen):
+                    return
+                continue
+            if self._changed is None:
+                self._changed = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._changed)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """An accepted request. `request` is resolved: no field is left to a default."""
+
+    id: str
+    user: User
+    request: Request
+    origin: Origin
+    created: float  #: Unix time in seconds
+    board: Board = field(repr=False)
+
+    @property
+    def status(self) -> Status:
+        return self.board.status
+
+    def watch(self) -> AsyncIterator[Status]:
+        return self.board.watch()
+
+
+def to_json(request: Request) -> dict[str, Any]:
+    """A request as JSON data, with its verb."""
+    verb = next(name for name, kind in VERBS.items() if isinstance(request, kind))
+    return {"verb": verb, **asdict(request)}
+
+
+def from_json(data: Mapping[str, Any]) -> Request:
+    """The inverse of `to_json`. Raises KeyError or TypeError for data of another version."""
+    rest = dict(data)
+    kind = VERBS[rest.pop("verb")]
+    if "styles" in rest:
+        rest["styles"] = tuple(StyleUse(**use) for use in rest["styles"])
+    if "images" in rest:
+        rest["images"] = tuple(rest["images"])
+    return kind(**rest)
+
+
+def canonical(data: Any) -> bytes:
+    """JSON that is equal for equal data: sorted keys, no blanks, UTF-8. Raises ValueError for NaN and infinity."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+def key_of(request: Request, fingerprint: str) -> str:
+    """sha256 of the resolved request and the engine fingerprint: equal keys promise equal bytes.
+
+    Every field of the request is in it, so a field added later changes the key and never the meaning of an old one.
+    With `seed=None` it is the key of the *question*, by which a person's earlier answer is found.
+    """
+    data = to_json(request)
+    if isinstance(request, Generate):
+        data["styles"] = sorted([use.name, float(use.weight)] for use in request.styles)
+        for f in fields(request):
+            if isinstance(data[f.name], float | int) and f.name in ("guidance", "true_cfg", "strength"):
+                data[f.name] = float(data[f.name])
+    return hashlib.sha256(canonical({"request": data, "fingerprint": fingerprint})).hexdigest()
+
+
+def seeded(request: Request, seed: int | None) -> Request:
+    """The same request with another seed."""
+    return replace(request, seed=seed) if isinstance(request, Generate) else request

@@ -1,0 +1,189 @@
+"""What the store's queries give back, and the queries that several verbs share."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import aiosqlite
+
+from .jobs import Generate, ImageId, Origin, Request, Train, Upscale, User, from_json
+
+Arguments: TypeAlias = Sequence[Any] | Mapping[str, Any]
+
+#: In seconds.
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What counts against a person's limits at this moment."""
+
+    waiting_user: int  #: the person's jobs that wait or run
+    waiting_total: int  #: everyone's
+    today: int  #: pictures accepted in the last 24 hours; cancelled, failed and cached ones do not count
+    last_accept: float | None  #: Unix time in seconds
+    oldest: float | None = None  #: Unix time of the oldest picture in `today`: a day later one more is free
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A job as it is remembered. Times are Unix times in seconds."""
+
+    seq: int  #: the order of acceptance
+    id: str
+    user: User
+    request: Request
+    origin: Origin
+    state: str  #: accepted running produced delivering delivered | cancelled failed quarantined kept
+    attempt: int  #: 0 before the first run
+    deaths: int  #: engines that died while they ran it
+    created: float
+    started: float | None
+    finished: float | None
+    images: tuple[ImageId, ...]
+    seconds: float  #: of painting
+    stages: Mapping[str, float]
+    notes: tuple[tuple[str, str], ...]
+    key: str | None
+    asked_key: str | None
+    fingerprint: str
+    error: str  #: class name in `errors`, for failed and quarantined
+    detail: str  #: of the error, or why it was kept
+    cached: bool
+    favourite: bool
+    shown: bool  #: whether its owner has seen the end of it
+
+    @property
+    def user_key(self) -> str:
+        return self.user.key
+
+    @property
+    def user_name(self) -> str:
+        return self.user.name
+
+    @property
+    def platform(self) -> str:
+        return self.user.platform
+
+    @property
+    def seed(self) -> int | None:
+        return self.request.seed if isinstance(self.request, Generate) else None
+
+
+JOB = """
+    SELECT jobs.*, (SELECT json_group_array(image) FROM (SELECT image FROM pictures
+        WHERE job = jobs.seq AND role = 'result' ORDER BY n)) AS images FROM jobs
+"""
+
+
+async def one(db: aiosqlite.Connection, sql: str, arguments: Arguments = ()) -> sqlite3.Row | None:
+    """The first row."""
+    return next(iter(await rows(db, sql, arguments)), None)
+
+
+async def rows(db: aiosqlite.Connection, sql: str, arguments: Arguments = ()) -> list[sqlite3.Row]:
+    """All rows."""
+    return list(await db.execute_fetchall(sql, arguments))
+
+
+async def count(db: aiosqlite.Connection, sql: str, arguments: Arguments = ()) -> int:
+    """How many rows a statement changed."""
+    return (await db.execute(sql, arguments)).rowcount
+
+
+def load(data: sqlite3.Row) -> Row:
+    """A row of `JOB` as an object."""
+    platform, user = data["platform"], data["user_key"].partition(":")[2]
+    return Row(
+        seq=data["seq"],
+        id=data["id"],
+        user=User(platform, user, data["user_name"]),
+        request=from_json(json.loads(data["request"])),
+        origin=Origin(**json.loads(data["origin"])),
+        state=data["state"],
+        attempt=data["attempt"],
+        deaths=data["deaths"],
+        created=data["created"],
+        started=data["started"],
+        finished=data["finished"],
+        images=tuple(json.loads(data["images"])),
+        seconds=data["seconds"],
+        stages=json.loads(data["stages"]),
+        notes=tuple((kind, detail) for kind, detail in json.loads(data["notes"])),
+        key=data["key"],
+        asked_key=data["asked_key"],
+        fingerprint=data["fingerprint"],
+        error=data["error"],
+        detail=data["detail"],
+        cached=bool(data["cached"]),
+        favourite=bool(data["favourite"]),
+        shown=bool(data["shown"]),
+    )
+
+
+async def usage(db: aiosqlite.Connection, user_key: str, now: float) -> Usage:
+    """What counts against the limits of a person."""
+    found = await one(
+        db,
+        """
+        SELECT (SELECT count(*) FROM jobs WHERE user_key = :user AND state IN ('accepted', 'running')),
+               (SELECT count(*) FROM jobs WHERE state IN ('accepted', 'running')),
+               (SELECT total(pictures) FROM charges WHERE user_key = :user AND at > :since),
+               (SELECT max(at) FROM charges WHERE user_key = :user AND at <= :now),
+               (SELECT min(at) FROM charges WHERE user_key = :user AND at > :since AND pictures > 0)
+        """,
+        {"user": user_key, "since": now - DAY, "now": now},
+    )
+    assert found is not None
+    mine, total, today, last, oldest = found
+    return Usage(mine, total, int(today), last, oldest)
+
+
+async def refer(db: aiosqlite.Connection, seq: int, role: str, images: Sequence[ImageId]) -> None:
+    """Note which picture files a job needs."""
+    await db.executemany(
+        "INSERT INTO pictures (job, role, n, image) VALUES (?, ?, ?, ?)",
+        [(seq, role, n, image) for n, image in enumerate(images)],
+    )
+
+
+async def refund(db: aiosqlite.Connection, job_id: str) -> None:
+    """The job counts no longer; that it was asked for, and when, still does."""
+    await db.execute("UPDATE charges SET pictures = 0 WHERE job = ?", (job_id,))
+
+
+def inputs(request: Request) -> tuple[ImageId, ...]:
+    """The pictures a request starts from."""
+    match request:
+        case Generate():
+            return tuple(image for image in (request.source, request.mask, request.reference) if image)
+        case Upscale():
+            return (request.source,)
+        case Train():
+            return request.images
+
+
+def prompt(request: Request) -> str:
+    """The words by which a request is found."""
+    match request:
+        case Generate():
+            return text(" ".join((request.prompt, request.negative, *(use.name for use in request.styles))))
+        case Train():
+            return text(f"{request.style} {request.trigger}")
+        case Upscale():
+            return ""
+
+
+def match(search: str) -> str:
+    """The full-text query for prompts that hold every word or its beginning; empty when there is no word."""
+    return " ".join(f'"{text(word)}"*' for word in re.findall(r"\w+", search))
+
+
+def text(value: str) -> str:
+    """The same text without what UTF-8 or SQLite cannot hold."""
+    return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "")

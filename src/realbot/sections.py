@@ -1,0 +1,283 @@
+"""Every setting: its name, type, default, range and a one-line description.
+
+`config` reads them, `deploy/realbot.toml` is generated from them; nothing else describes a setting.
+"""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+Url = r"^https?://[^\s/?#]+[^\s?#]*$"
+
+
+class Section(BaseModel):
+    """A table of the configuration. A key that is not listed is an error."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any, info: Any) -> Any:
+        """`true` is not the number 1, and a list from the environment is written with commas."""
+        kinds = members(cls.model_fields[info.field_name])
+        if isinstance(value, bool) and bool not in kinds:
+            raise PydanticCustomError("kind", "not a truth value")
+        if isinstance(value, str) and SecretStr in kinds:
+            return value.strip()
+        if isinstance(value, str) and any(get_origin(kind) is tuple for kind in kinds):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+
+class Secretive(Section):
+    """A section with one secret that may also stand in a file of its own."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_file(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        for name in secrets(cls):
+            path = data.get(f"{name}_file")
+            if path in (None, ""):
+                continue
+            if data.get(name) is not None:
+                raise PydanticCustomError("both", "set {a} or {b}, not both", {"a": name, "b": f"{name}_file"})
+            data = {**data, name: _secret(name, path)}
+        return data
+
+
+def _secret(name: str, path: Any) -> str:
+    context = {"key": f"{name}_file"}
+    if not isinstance(path, str | Path):
+        raise PydanticCustomError("secret_file", "is not a path", context)
+    try:
+        text = Path(path).expanduser().read_bytes()[:4096].decode().strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "is not text"
+        told = {**context, "path": str(path), "reason": reason}
+        raise PydanticCustomError("secret_file", "{path}: {reason}", told) from None
+    if not text:
+        raise PydanticCustomError("secret_file", "{path}: the file is empty", {**context, "path": str(path)})
+    return text
+
+
+class Paths(Section):
+    data: UserPath = Path("data")
+    """Folder of the database and the pictures; one running realbot for each."""
+    styles: UserPath | None = Field(None, json_schema_extra={"default": "data/styles"})
+    """Folder of LoRA styles (*.safetensors) beside the bundled ones; "styles" in the data folder by default."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _beside(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("styles") is None and isinstance(data.get("data", ""), str | Path):
+            return {**data, "styles": Path(data.get("data", "data")) / "styles"}
+        return data
+
+
+class Model(Section):
+    name: str = Field("mini", min_length=1)
+    """Model preset: mini (bundled), flux-dev, flux-schnell, sdxl, sd15 or sd35."""
+    path: str | None = Field(None, json_schema_extra={"default": "/models/FLUX.1-dev"})
+    """Folder, single .safetensors file or hub name to load the preset's weights from instead of its usual source."""
+    revision: str | None = Field(None, json_schema_extra={"default": "main"})
+    """Revision of a model from the hub."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number format of the weights; auto takes bfloat16 on a GPU that has it and float32 on a CPU."""
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d{1,3})?)$",
+        json_schema_extra={"allowed": "auto, cpu, mps, cuda or cuda:N"},
+    )
+    """Where to paint; auto takes the first GPU, else the CPU."""
+
+
+class Engine(Section):
+    offload: Literal["none", "model", "group", "sequential"] = "none"
+    """What moves to main memory while it is not in use: less GPU memory, slower."""
+    quantize: Literal["none", "nf4", "int8", "fp8"] = "none"
+    """Smaller weights: less GPU memory, slightly different pictures."""
+    vae_tiling: Literal["auto", "on", "off"] = "auto"
+    """Decode pictures in tiles; auto does so when the whole would not fit."""
+    threads: int = Field(0, ge=0, le=1024)
+    """CPU threads of the engine; 0 leaves the choice to torch."""
+    hang_seconds: float = Field(30.0, ge=1, le=3600)
+    """Seconds without a step after which the engine is restarted; never less than five usual steps."""
+    previews: bool = True
+    """Show a rough picture while it is painted."""
+    style_memory_mb: int = Field(2048, ge=16, le=1_048_576)
+    """Main memory for styles that are kept ready, in MB."""
+    embed_cache_mb: int = Field(256, ge=0, le=65_536)
+    """Memory for encoded prompts, in MB; 0 keeps none."""
+    attention: str = Field(
+        "auto",
+        pattern=r"^\w{1,40}$",
+        json_schema_extra={"allowed": "auto or the name of a diffusers attention backend"},
+    )
+    """Attention implementation: auto, or the name of a diffusers backend such as native, flash or sage."""
+
+
+class Discord(Secretive):
+    token: SecretStr = Field(min_length=1)
+    """The bot's token; better as REALBOT_DISCORD__TOKEN or in a file."""
+    token_file: UserPath | None = Field(None, json_schema_extra={"default": "/run/secrets/discord"})
+    """File that holds the token, readable by realbot only."""
+    api_base: str = Field("https://discord.com/api/v10", pattern=Url)
+    """Address of Discord's HTTP API."""
+    gateway: str | None = Field(
+        None, pattern=r"^wss?://\S+$", json_schema_extra={"default": "wss://gateway.discord.gg"}
+    )
+    """Address of Discord's gateway; Discord's own when left out."""
+
+
+class Telegram(Secretive):
+    token: SecretStr = Field(min_length=1)
+    """The bot's token from BotFather; better as REALBOT_TELEGRAM__TOKEN or in a file."""
+    token_file: UserPath | None = Field(None, json_schema_extra={"default": "/run/secrets/telegram"})
+    """File that holds the token, readable by realbot only."""
+    api_base: str = Field("https://api.telegram.org", pattern=Url)
+    """Address of the Bot API; /bot<token> and /file/bot<token> are appended."""
+
+
+class Web(Secretive):
+    host: str = Field("127.0.0.1", pattern=r"^\S+$")
+    """Address to listen on; 127.0.0.1 serves this computer only."""
+    port: int = Field(7860, ge=0, le=65_535)
+    """Port to listen on; 0 takes a free one."""
+    password: SecretStr | None = Field(None, min_length=1)
+    """Password for the page; none is asked for when left out."""
+    password_file: UserPath | None = Field(None, json_schema_extra={"default": "/run/secrets/web"})
+    """File that holds the password, readable by realbot only."""
+
+
+class Queue(Section):
+    order: Literal["fifo", "round_robin"] = "fifo"
+    """fifo paints in the order of arrival, round_robin serves people in turn."""
+    waiting_total: int = Field(200, ge=1, le=100_000)
+    """Requests that may wait at a time, of all people together."""
+
+
+class Cache(Section):
+    enabled: bool = True
+    """Answer a request that was painted before from history, at once and labelled."""
+    max_gb: float = Field(10.0, gt=0, le=100_000)
+    """Disk space for pictures that only the cache keeps, in GB."""
+    scope: Literal["user", "everyone"] = "user"
+    """Whose earlier pictures may answer: the same person's, or everyone's."""
+
+
+class Limits(Section):
+    waiting_per_user: int = Field(5, ge=1, le=1000)
+    """Requests one person may have waiting at a time."""
+    per_day: int = Field(0, ge=0, le=1_000_000)
+    """Pictures a person may ask for in 24 hours; 0 sets no limit."""
+    cooldown: float = Field(0.0, ge=0, le=86_400)
+    """Seconds between two requests of one person."""
+    max_steps: int = Field(100, ge=1, le=1000)
+    """Most steps of one picture."""
+    min_side: int = Field(64, ge=16, le=16_384)
+    """Smallest width and height, in pixels."""
+    max_side: int = Field(2048, ge=16, le=16_384)
+    """Largest width and height, in pixels."""
+    max_pixels: int = Field(4_194_304, ge=256, le=268_435_456)
+    """Largest width times height."""
+    max_count: int = Field(4, ge=1, le=16)
+    """Most pictures of one request."""
+    max_guidance: float = Field(30.0, ge=0, le=100)
+    """Largest guidance."""
+    max_prompt: int = Field(2000, ge=1, le=20_000)
+    """Most characters of a prompt."""
+    max_styles: int = Field(5, ge=0, le=20)
+    """Most styles of one picture."""
+    max_weight: float = Field(2.0, ge=0, le=10)
+    """Largest weight of a style, either sign."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Limits:
+        if self.min_side > self.max_side:
+            raise PydanticCustomError(
+                "order", "min_side {low} is larger than max_side {high}", {"low": self.min_side, "high": self.max_side}
+            )
+        if self.min_side**2 > self.max_pixels:
+            raise PydanticCustomError(
+                "order", "max_pixels {most} is less than min_side × min_side", {"most": self.max_pixels}
+            )
+        return self
+
+
+class Moderation(Section):
+    blocked: tuple[str, ...] = ()
+    """Words that a prompt must not contain."""
+
+
+class Privacy(Section):
+    png_parameters: bool = False
+    """Write prompt, seed and settings into the PNG files, where other tools read them."""
+    history_days: int = Field(30, ge=0, le=36_500)
+    """Days a picture stays in history; 0 keeps it for good."""
+    strict_secrets: bool = False
+    """Refuse to start while other users of this computer can read a file that holds a secret; otherwise a warning."""
+
+
+def secrets(section: type[BaseModel]) -> list[str]:
+    """The names of the fields that must never be shown."""
+    return [name for name, field in section.model_fields.items() if SecretStr in members(field)]
+
+
+def members(field: FieldInfo) -> tuple[Any, ...]:
+    """The types a field accepts, None among them where it may be left out."""
+    kind = field.annotation
+    if get_origin(kind) in (types.UnionType, Union):
+        return get_args(kind)
+    return (kind,)
+
+
+def allowed(field: FieldInfo) -> str:
+    """What a setting may be, in words: "a whole number from 1 to 100"."""
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and "allowed" in extra:
+        return str(extra["allowed"])
+    kind = next(kind for kind in members(field) if kind is not type(None))
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) is Literal:
+        *most, last = get_args(kind)
+        return f"{', '.join(most)} or {last}"
+    if get_origin(kind) is tuple:
+        return 'a list of texts, ["one", "two"]'
+    if kind in (int, float):
+        return ("a whole number" if kind is int else "a number") + _range(field)
+    if kind is bool:
+        return "true or false"
+    if kind is Path:
+        return "a path"
+    pattern = next((m.pattern for m in field.metadata if getattr(m, "pattern", None)), None)
+    if pattern == Url:
+        return "an address that starts with https:// or http://"
+    return "an address that starts with wss:// or ws://" if pattern and "wss" in pattern else "a text that is not empty"
+
+
+def _range(field: FieldInfo) -> str:
+    low = high = ""
+    for rule in field.metadata:
+        match rule:
+            case Ge(ge):
+                low = f" from {ge}"
+            case Gt(gt):
+                low = f" above {gt}"
+            case Le(le):
+                high = f" to {le}" if low.startswith(" from") else f" and at most {le}"
+            case Lt(lt):
+                high = f" below {lt}"
+    return low + high

@@ -1,0 +1,227 @@
+"""The terminal: the bar, the files it writes, its exit codes, and what an interrupt leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+from pathlib import Path
+
+import pytest
+from contract import Contract
+from easel import easel
+from rich.console import Console
+
+from realbot.adapters import cli
+from realbot.jobs import Done, Generate, Origin, User
+from studios import Rig, lora, rig, until
+
+BAR = 24
+
+
+class Terminal:
+    """A person at a terminal."""
+
+    def __init__(self, bench: Rig, folder: Path, *, pipe: bool = False) -> None:
+        self.bench, self.folder, self.pool = bench, folder, bench.pool
+        self.screen = io.StringIO()
+        self.console = Console(file=self.screen, force_terminal=not pipe, no_color=True, width=100)
+        self.task: asyncio.Task[int] | None = None
+
+    async def ask(self, text: str, out: Path | None = None) -> None:
+        await self.close()
+        work = cli.imagine(self.bench.studio, text, out or self.folder, console=self.console)
+        self.task = asyncio.create_task(work)
+        await asyncio.sleep(0)
+
+    async def run(self, text: str, out: Path | None = None) -> int:
+        """Ask, paint without ado, and return the exit code."""
+        await self.ask(text, out)
+        assert self.task is not None
+        await until(lambda: self.pool.working() or self.task.done())
+        if self.pool.working():
+            self.pool.finish()
+        return await self.task
+
+    async def sees(self) -> str:
+        return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", self.screen.getvalue())
+
+    async def bar(self) -> float:
+        last = re.findall(r"(━*)(╸?) *Step", await self.sees())[-1]
+        return (len(last[0]) + 0.5 * len(last[1])) / BAR
+
+    async def pictures(self) -> list[bytes]:
+        return [path.read_bytes() for path in sorted(self.folder.glob("*.png"))]
+
+    async def cancel(self) -> None:
+        assert self.task is not None
+        self.task.cancel()
+        assert await self.task == cli.INTERRUPTED
+
+    async def stranger_sees(self) -> str:
+        screen = Terminal(self.bench, self.folder)
+        mine, cli.USER = cli.USER, User("cli", "stranger")
+        try:
+            await cli.history(self.bench.studio, console=screen.console)
+        finally:
+            cli.USER = mine
+        return await screen.sees()
+
+    async def close(self) -> None:
+        if self.task is not None and not self.task.done():
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+
+
+@pytest.fixture
+async def face(tmp_path):
+    async with rig(tmp_path, pool=easel(tmp_path)) as bench:
+        folder = tmp_path / "out"
+        folder.mkdir()
+        terminal = Terminal(bench, folder)
+        yield terminal
+        await terminal.close()
+
+
+class TestTerminal(Contract):
+    """The scenarios of every front-end."""
+
+
+async def test_the_path_the_seed_and_the_recipe_are_printed(face: Terminal):
+    out = face.folder / "apple.png"
+    assert await face.run("a red apple on a blue background steps:8 seed:7", out) == cli.DONE
+    text = await face.sees()
+    assert f"Saved as {out}" in text.replace("\n", "")
+    assert "seed 7" in text
+    assert "steps:8" in text
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+async def test_the_file_is_the_original_byte_for_byte(face: Terminal):
+    await face.run("a red apple steps:2", face.folder / "apple.png")
+    (entry,) = await face.bench.studio.history(cli.USER)
+    assert (face.folder / "apple.png").read_bytes() == (
+        await face.bench.studio.picture(cli.USER, entry.images[0])
+    ).read_bytes()
+
+
+async def test_several_pictures_are_numbered(face: Terminal):
+    await face.run("a red apple steps:2 count:3", face.folder / "apple.png")
+    assert sorted(path.name for path in face.folder.iterdir()) == ["apple-1.png", "apple-2.png", "apple-3.png"]
+
+
+async def test_a_picture_of_before_is_never_overwritten_without_a_name_for_it(face: Terminal):
+    await face.run("a red apple steps:2 seed:7")
+    await face.run("a red apple steps:2 seed:7")
+    assert sorted(path.name for path in face.folder.iterdir()) == ["a-red-apple-7-2.png", "a-red-apple-7.png"]
+
+
+@pytest.mark.parametrize(
+    ("out", "index", "count", "expected"),
+    [
+        ("x.png", 0, 1, "x.png"),
+        ("x", 0, 1, "x.png"),
+        ("x.png", 1, 2, "x-2.png"),
+        ("v1.5.png", 0, 2, "v1.5-1.png"),
+    ],
+)
+def test_where_a_picture_goes(tmp_path, out, index, count, expected):
+    assert cli.destination(tmp_path / out, "name.png", index, count) == tmp_path / expected
+
+
+async def test_a_folder_that_cannot_be_written_keeps_the_picture_in_the_history(face: Terminal):
+    blocked = face.folder / "file"
+    blocked.write_text("")
+    assert await face.run("a red apple steps:2", blocked / "apple.png") == cli.FAILED
+    assert "cannot be saved" in await face.sees()
+    (entry,) = await face.bench.studio.history(cli.USER)
+    assert entry.state == "kept"
+
+
+async def test_a_refusal_has_its_exit_code(face: Terminal):
+    assert await face.run("a red apple steps:many") == cli.REFUSED
+    assert "steps:many" in await face.sees()
+
+
+async def test_a_failure_has_its_exit_code(face: Terminal):
+    await face.ask("a red apple steps:2")
+    await until(face.pool.working)
+    face.pool.fail("model")
+    assert await face.task == cli.FAILED
+
+
+async def test_an_interrupt_cancels_the_job_and_the_engine_stops(face: Terminal):
+    await face.ask("a red apple steps:4")
+    await until(face.pool.working)
+    await face.cancel()
+    assert face.pool.working() is None
+    assert not face.bench.studio.pending("cli")
+
+
+async def test_a_pipe_gets_no_bar(tmp_path):
+    async with rig(tmp_path, pool=easel(tmp_path)) as bench:
+        pipe = Terminal(bench, tmp_path, pipe=True)
+        assert await pipe.run("a red apple steps:2", tmp_path / "apple.png") == cli.DONE
+        text = pipe.screen.getvalue()
+        assert "━" not in text
+        assert "\x1b" not in text
+        assert "Saved as" in text
+
+
+async def test_an_aspect_ratio_keeps_the_size_of_the_model(face: Terminal):
+    await face.run("a red apple steps:2 --ar 16:9")
+    request = face.pool.works[-1].request
+    assert request["width"] * request["height"] == pytest.approx(128 * 128, rel=0.15)
+    assert request["width"] > request["height"]
+
+
+async def test_what_a_closed_terminal_left_behind_is_ended_and_kept(tmp_path):
+    async with rig(tmp_path, pool=easel(tmp_path)) as bench:
+        done = await bench.studio.submit(cli.USER, Generate(prompt="first", steps=2), Origin("cli"))
+        await until(bench.pool.working)
+        bench.pool.finish()
+        await until(lambda: isinstance(done.status, Done))
+        await bench.studio.submit(cli.USER, Generate(prompt="second", steps=2), Origin("cli"))
+        await until(bench.pool.working)
+        folder = tmp_path / "out"
+        folder.mkdir()
+        terminal = Terminal(bench, folder)
+        await terminal.ask("third steps:2")
+        await until(lambda: bench.pool.works[-1].request["prompt"] == "third")
+        bench.pool.finish()
+        assert await terminal.task == cli.DONE
+        assert not bench.studio.pending("cli")
+        assert await bench.state(done) == "kept"
+
+
+async def test_the_history_lists_the_newest_first_and_finds_words(face: Terminal):
+    await face.run("a red apple steps:2")
+    await face.run("a green frog steps:2")
+    screen = Terminal(face.bench, face.folder)
+    await cli.history(face.bench.studio, console=screen.console)
+    text = await screen.sees()
+    assert text.index("frog") < text.index("apple")
+    screen = Terminal(face.bench, face.folder)
+    await cli.history(face.bench.studio, console=screen.console, search="frog")
+    text = await screen.sees()
+    assert "frog" in text
+    assert "apple" not in text
+
+
+async def test_an_empty_history_and_no_styles_say_so(face: Terminal):
+    await cli.history(face.bench.studio, console=face.console)
+    await cli.styles(face.bench.studio, console=face.console)
+    text = await face.sees()
+    assert "will be kept here" in text
+    assert "No styles" in text
+
+
+async def test_the_styles_are_listed_as_they_are_written(tmp_path):
+    (tmp_path / "styles").mkdir()
+    lora(tmp_path / "styles" / "ink.safetensors", trigger="ink drawing")
+    async with rig(tmp_path, pool=easel(tmp_path)) as bench:
+        terminal = Terminal(bench, tmp_path)
+        await cli.styles(bench.studio, console=terminal.console)
+        text = await terminal.sees()
+        assert "style:ink" in text
+        assert "ink drawing" in text

@@ -1,0 +1,380 @@
+"""Settings: where a value comes from, what is refused and how it is said, what stays secret."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from realbot.config import MASK, Settings, show, template
+from realbot.errors import ConfigError
+from realbot.sections import Limits, members
+
+DEPLOY = Path(__file__).parents[1] / "deploy" / "realbot.toml"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str) -> Path:
+        path = tmp_path / "realbot.toml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def refused(path: Path, environ: dict[str, str] | None = None) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        Settings.load(path, environ or {})
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith((".", "?", ")"))
+    assert caught.value.key
+    return caught.value
+
+
+def test_without_file_and_environment_the_web_page_is_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.load(environ={})
+    assert (settings.web.host, settings.web.port, settings.web.password) == ("127.0.0.1", 7860, None)
+    assert settings.discord is None
+    assert settings.telegram is None
+    assert settings.model.name == "mini"
+    assert settings.paths.styles == Path("data/styles")
+    assert set(settings.origins.values()) == {"default"}
+    assert settings.cautions == ()
+
+
+def test_the_file_in_the_working_folder_is_found(write, monkeypatch):
+    monkeypatch.chdir(write("[queue]\norder = 'round_robin'\n").parent)
+    assert Settings.load(environ={}).queue.order == "round_robin"
+
+
+def test_the_file_is_named_by_argument_or_variable(write, tmp_path):
+    path = write("[limits]\nper_day = 3\n")
+    assert Settings.load(path, {}).limits.per_day == 3
+    assert Settings.load(environ={"REALBOT_CONFIG": str(path)}).limits.per_day == 3
+    missing = refused(tmp_path / "absent.toml")
+    assert "absent.toml cannot be read: No such file or directory" in str(missing)
+    assert "--config" in str(missing)
+
+
+def test_the_environment_goes_over_the_file_and_origins_tell(write):
+    path = write("[limits]\nper_day = 3\nmax_steps = 40\n")
+    settings = Settings.load(path, {"REALBOT_LIMITS__PER_DAY": "20", "REALBOT_MODEL__NAME": "", "HOME": "/root"})
+    assert (settings.limits.per_day, settings.limits.max_steps, settings.limits.max_count) == (20, 40, 4)
+    origins = settings.origins
+    assert origins["limits.per_day"] == "environment"
+    assert origins["limits.max_steps"] == "realbot.toml"
+    assert origins["limits.max_count"] == origins["model.name"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "key", "expected"),
+    [
+        ("REALBOT_PATHS__DATA", "/srv/realbot", "paths.data", Path("/srv/realbot")),
+        ("REALBOT_WEB__PORT", "0", "web.port", 0),
+        ("REALBOT_MODEL__NAME", "flux-dev", "model.name", "flux-dev"),
+        ("REALBOT_ENGINE__PREVIEWS", "false", "engine.previews", False),
+        ("REALBOT_LIMITS__COOLDOWN", "2.5", "limits.cooldown", 2.5),
+        ("REALBOT_MODERATION__BLOCKED", "gore, knife fight ,", "moderation.blocked", ("gore", "knife fight")),
+        ("REALBOT_MODEL__DEVICE", "cuda:1", "model.device", "cuda:1"),
+    ],
+)
+def test_each_kind_of_value_can_come_from_the_environment(tmp_path, monkeypatch, name, value, key, expected):
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.load(environ={name: value})
+    section, field = key.split(".")
+    assert getattr(getattr(settings, section), field) == expected
+    assert settings.origins[key] == "environment"
+
+
+def test_styles_stand_in_the_data_folder_unless_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Settings.load(environ={"REALBOT_PATHS__DATA": "/srv"}).paths.styles == Path("/srv/styles")
+    named = {"REALBOT_PATHS__DATA": "/srv", "REALBOT_PATHS__STYLES": "~/loras"}
+    assert Settings.load(environ=named).paths.styles == Path("~/loras").expanduser()
+
+
+def test_a_front_end_is_on_when_its_section_is_there(write):
+    settings = Settings.load(write(""), {"REALBOT_DISCORD__TOKEN": "secret-1"})
+    assert settings.discord.token == SecretStr("secret-1")
+    assert settings.discord.api_base == "https://discord.com/api/v10"
+    assert settings.web is None
+    both = Settings.load(write("[web]\n"), {"REALBOT_TELEGRAM__TOKEN": "1:a"})
+    assert both.telegram.api_base == "https://api.telegram.org"
+    assert both.web is not None
+
+
+def test_S6_a_secret_may_stand_in_a_file(write, tmp_path):
+    secret = tmp_path / "token"
+    secret.write_text("from-file\n")
+    secret.chmod(0o600)
+    settings = Settings.load(write(""), {"REALBOT_DISCORD__TOKEN_FILE": str(secret)})
+    assert settings.discord.token.get_secret_value() == "from-file"
+    assert settings.cautions == ()
+    in_file = Settings.load(write(f"[telegram]\ntoken_file = '{secret}'\n"), {})
+    assert in_file.telegram.token.get_secret_value() == "from-file"
+
+
+def test_S6_the_environment_wins_over_either_form_in_the_file(write, tmp_path):
+    secret = tmp_path / "token"
+    secret.write_text("from-file")
+    secret.chmod(0o600)
+    path = write(f"[discord]\ntoken_file = '{secret}'\n")
+    assert Settings.load(path, {"REALBOT_DISCORD__TOKEN": "direct"}).discord.token.get_secret_value() == "direct"
+    path = write("[discord]\ntoken = 'direct'\n")
+    environ = {"REALBOT_DISCORD__TOKEN_FILE": str(secret)}
+    assert Settings.load(path, environ).discord.token.get_secret_value() == "from-file"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are those of POSIX")
+def test_S6_a_secret_that_others_can_read_is_a_caution_and_refused_when_strict(write, tmp_path):
+    secret = tmp_path / "token"
+    secret.write_text("from-file")
+    secret.chmod(0o644)
+    environ = {"REALBOT_DISCORD__TOKEN_FILE": str(secret)}
+    (caution,) = Settings.load(write(""), environ).cautions
+    assert f"chmod 600 {secret}" in caution
+    assert "from-file" not in caution
+    strict = refused(write("[privacy]\nstrict_secrets = true\n"), environ)
+    assert strict.key == "discord.token"
+    assert "chmod 600" in str(strict)
+    path = write("[telegram]\ntoken = '1:a'\n")
+    path.chmod(0o644)
+    assert str(path) in Settings.load(path, {}).cautions[0]
+    path.chmod(0o600)
+    assert Settings.load(path, {}).cautions == ()
+
+
+def test_an_open_page_without_a_password_is_a_caution(write):
+    path = write("[web]\nhost = '0.0.0.0'\n")
+    assert "everyone on the network" in Settings.load(path, {}).cautions[0]
+    assert Settings.load(path, {"REALBOT_WEB__PASSWORD": "x"}).cautions == ()
+
+
+def test_a_secret_is_taken_without_the_blanks_around_it(write):
+    assert Settings.load(write(""), {"REALBOT_DISCORD__TOKEN": " a\n"}).discord.token.get_secret_value() == "a"
+
+
+def test_secrets_are_shown_nowhere(write):
+    canary = "canary-7f3a"
+    environ = {"REALBOT_DISCORD__TOKEN": canary, "REALBOT_WEB__PASSWORD": canary}
+    settings = Settings.load(write("[telegram]\ntoken = 'canary-7f3a'\n"), environ)
+    rows = show(settings)
+    assert ("discord.token", MASK, "environment") in rows
+    assert ("telegram.token", MASK, "realbot.toml") in rows
+    assert canary not in repr(rows) + repr(settings) + str(settings) + settings.model_dump_json()
+    assert settings.secrets() == (canary, canary, canary)
+    error = refused(write("[discord]\ntoken = ['canary-7f3a']\n[telegram]\ntoken = 1\n"))
+    assert canary not in str(error)
+
+
+def test_show_has_every_setting_as_toml(write):
+    rows = show(Settings.load(write("[moderation]\nblocked = ['a \"b\"']\n"), {}))
+    table = {key: value for key, value, _ in rows}
+    assert table["moderation.blocked"] == '["a \\"b\\""]'
+    assert table["engine.previews"] == "true"
+    assert table["web.password"] == ""
+    for key, value in table.items():
+        if value:
+            tomllib.loads(f"{key} = {value}")
+
+
+def test_Q6_overrides_change_one_place_only(write):
+    settings = Settings.load(
+        write(
+            "[limits]\nper_day = 50\nmax_steps = 40\n"
+            '[override."discord:1".limits]\nper_day = 5\n'
+            '[override."telegram:-2".moderation]\nblocked = ["gore"]\n'
+        ),
+        {},
+    )
+    place = settings.for_place("discord:1")
+    assert (place.limits.per_day, place.limits.max_steps) == (5, 40)
+    assert place.origins["limits.per_day"] == "realbot.toml"
+    assert place.queue == settings.queue
+    assert settings.for_place("discord:2") is settings
+    assert settings.limits.per_day == 50
+    assert settings.for_place("telegram:-2").moderation.blocked == ("gore",)
+
+
+def test_settings_do_not_change_after_loading(write):
+    settings = Settings.load(write(""), {})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.limits.per_day = 9
+
+
+BAD = [
+    # text, key, what the sentence says
+    ("[limits]\nper_day = -3", "limits.per_day", r"line 2\) is -3, it must be a whole number from 0 to 1000000"),
+    ("[limits]\nper_day = 'many'", "limits.per_day", "is 'many'"),
+    ("[limits]\nper_day = 1.5", "limits.per_day", "a whole number"),
+    ("[limits]\nper_day = true", "limits.per_day", "is True, it must be a whole number"),
+    ("[limits]\nper_day = 99999999999999999999", "limits.per_day", "from 0 to 1000000"),
+    ("[limits]\nper_day = []", "limits.per_day", "a whole number"),
+    ("[limits]\nper_dya = 3", "limits.per_dya", r"Unknown setting .*line 2\); did you mean limits.per_day\?"),
+    ("[limits]\nMAX_STEPS = 3", "limits.MAX_STEPS", "did you mean limits.max_steps"),
+    ("[limits]\nwaiting_total = 3", "limits.waiting_total", r"waiting_total belongs to \[queue\]"),
+    ("[limits]\nzzz = 3", "limits.zzz", "the settings here are waiting_per_user, per_day"),
+    ("[limits]\nmax_guidance = nan", "limits.max_guidance", "a number from 0 to 100"),
+    ("[limits]\nmax_guidance = inf", "limits.max_guidance", "a number from 0 to 100"),
+    ("[limits]\nmax_guidance = 1e400", "limits.max_guidance", "a number from 0 to 100"),
+    ("[limits]\nmax_steps = 0", "limits.max_steps", "from 1 to 1000"),
+    ("[limits]\nmin_side = 512\nmax_side = 256", "limits", "min_side 512 is larger than max_side 256"),
+    ("[limits]\nmax_pixels = 300", "limits", "max_pixels 300 is less than"),
+    ("limits = 4", "limits", r"is a section: write \[limits\]"),
+    ("[[limits]]\nper_day = 3", "limits", "is a section"),
+    ("[limitz]\nper_day = 3", "limitz", r"did you mean limits\?"),
+    ("[wibble]\na = 3", "wibble", "the sections here are paths, model"),
+    ("per_day = 3", "per_day", r"per_day belongs to \[limits\]"),
+    ("[queue]\norder = 'fiffo'", "queue.order", r"it must be fifo or round_robin; did you mean fifo\?"),
+    ("[queue]\nwaiting_total = 0", "queue.waiting_total", "from 1 to 100000"),
+    ("[cache]\nenabled = 'perhaps'", "cache.enabled", "true or false"),
+    ("[cache]\nmax_gb = 0", "cache.max_gb", "a number above 0 and at most 100000"),
+    ("[cache]\nscope = 'all'", "cache.scope", "user or everyone"),
+    ("[model]\ndevice = 'gpu'", "model.device", "auto, cpu, mps, cuda or cuda:N"),
+    ("[model]\ndtype = 'bf16'", "model.dtype", "did you mean bfloat16"),
+    ("[model]\nname = ''", "model.name", "a text that is not empty"),
+    ("[engine]\nquantize = 'int4'", "engine.quantize", "none, nf4, int8 or fp8; did you mean int8"),
+    ("[engine]\nhang_seconds = 0", "engine.hang_seconds", "a number from 1 to 3600"),
+    ("[engine]\nthreads = 2.5", "engine.threads", "a whole number from 0 to 1024"),
+    ("[paths]\ndata = 3", "paths.data", "a path"),
+    ("[web]\nport = 70000", "web.port", "from 0 to 65535"),
+    ("[web]\npassword = ''", "web.password", "a text that is not empty"),
+    ("[discord]\n", "discord.token", "is missing: set REALBOT_DISCORD__TOKEN or REALBOT_DISCORD__TOKEN_FILE"),
+    ("[discord]\ntoken = ''", "discord.token", "a text that is not empty"),
+    ("[telegram]\ntoken = ' '", "telegram.token", "a text that is not empty"),
+    ("[discord]\ntoken = 'a'\ntoken_file = 'b'", "discord", "set token or token_file, not both"),
+    ("[discord]\ntoken_file = '/absent'", "discord", r"token_file .*/absent: No such file"),
+    ("[discord]\ntoken = 'a'\ngateway = 'https://x'", "discord.gateway", "wss:// or ws://"),
+    ("[telegram]\ntoken = 'a'\napi_base = 'ftp://x'", "telegram.api_base", "https:// or http://"),
+    ("[moderation]\nblocked = [1]", "moderation.blocked", "a list of texts"),
+    ("[privacy]\nhistory_days = -1", "privacy.history_days", "from 0 to 36500"),
+    ("[limits\nper_day = 1", "realbot.toml", "not valid TOML: .*line 1"),
+    ("[limits]\nper_day = 1\nper_day = 2\nmax_steps = 3", "realbot.toml", "not valid TOML: .*line 3"),
+    ("a = " + "[" * 5000, "realbot.toml", "not valid TOML"),
+    (r'"a\nb" = 3', r'"a\nb"', "Unknown setting"),
+    ("override = 3", "override", "is a section"),
+    ("[override.1.limits]\nper_day = 3", "override.1", "must name a place"),
+    ('[override."discord:1"]\nlimits = 3', 'override."discord:1".limits', "is a section"),
+    ('[override."discord:1".limts]\nper_day = 3', 'override."discord:1".limts', "did you mean"),
+    ('[override."discord:1".limits]\n\nper_day = -3', 'override."discord:1".limits.per_day', r"line 3\) is -3"),
+    ('[override."discord:1".limits]\nper_dya = 3', 'override."discord:1".limits.per_dya', "limits.per_day"),
+    ('[override."discord:1".model]\nname = "x"', 'override."discord:1".model', "queue, cache, limits, moderation"),
+]
+
+
+@pytest.mark.parametrize(("text", "key", "says"), BAD, ids=[f"{n:02}-{bad[1]}" for n, bad in enumerate(BAD)])
+def test_Q6_X12_a_bad_file_is_refused_in_one_line_with_its_key(write, text, key, says):
+    error = refused(write(text))
+    assert error.key == key
+    assert re.search(says, str(error)), str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "key", "says"),
+    [
+        ("REALBOT_LIMITS__PER_DAY", "x", "limits.per_day", r"\(REALBOT_LIMITS__PER_DAY\) is 'x', it must be a whole"),
+        ("REALBOT_LIMITS__PER_DAY", "NaN", "limits.per_day", "a whole number"),
+        ("REALBOT_LIMITS__PERDAY", "1", "limits.perday", r"did you mean limits.per_day\?"),
+        ("REALBOT_LIMTS__PER_DAY", "1", "REALBOT_LIMTS__PER_DAY", "did you mean REALBOT_LIMITS__PER_DAY"),
+        ("REALBOT_LIMITS", "1", "REALBOT_LIMITS", "REALBOT_LIMITS__KEY"),
+        ("REALBOT_TOKEN", "t", "REALBOT_TOKEN", "REALBOT_SECTION__KEY is the form"),
+        ("REALBOT_DISCORD__API_BASE", "https://x", "discord.token", "is missing"),
+        ("REALBOT_DISCORD__TOKEN_FILE", "/absent", "discord", "/absent: No such file"),
+        ("REALBOT_DISCORD__TOKEN_FILE", "/", "discord", "Is a directory"),
+        ("REALBOT_LIMITS__PER_DAY__MORE", "1", "limits.per_day", "a whole number"),
+    ],
+)
+def test_Q6_a_bad_variable_is_refused_by_name(write, name, value, key, says):
+    error = refused(write(""), {name: value})
+    assert error.key == key
+    assert re.search(says, str(error)), str(error)
+
+
+def test_variables_that_kubernetes_sets_for_a_service_are_no_settings(write):
+    environ = {"REALBOT_PORT": "tcp://10.0.0.1:80", "REALBOT_SERVICE_HOST": "10.0.0.1", "REALBOT_PORT_80_TCP": "x"}
+    assert Settings.load(write(""), environ).web.port == 7860
+
+
+def test_an_unreadable_file_is_named(tmp_path):
+    path = tmp_path / "realbot.toml"
+    path.write_bytes(b"# caf\xe9\n")
+    assert "is not UTF-8 text" in str(refused(path))
+    assert "Is a directory" in str(refused(tmp_path))
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path):
+    path = tmp_path / "realbot.toml"
+    path.write_bytes(b"\xef\xbb\xbf[limits]\nper_day = 3\n")
+    assert Settings.load(path, {}).limits.per_day == 3
+
+
+def test_several_errors_are_counted(write):
+    assert "(1 more error after this one.)" in str(refused(write("[limits]\nper_day = -1\nmax_steps = 0\n")))
+
+
+def test_the_deployed_file_is_current_and_holds_the_defaults(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert DEPLOY.read_text(encoding="utf-8") == template()
+    assert Settings.load(DEPLOY, {}).model_dump() == Settings.load(environ={}).model_dump()
+
+
+def test_the_deployed_file_has_every_setting_with_a_comment():
+    text = template()
+    for name, field in Settings.model_fields.items():
+        section = getattr(field.annotation, "__args__", [field.annotation])[0]
+        for key, entry in getattr(section, "model_fields", {}).items():
+            assert re.search(rf"^# .+\n(# )?{key} = \S", text, re.M), f"{name}.{key}"
+            assert entry.description
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_the_examples_in_the_deployed_file_are_valid(tmp_path):
+    active = re.sub(r"^# (?=\[|\w+ = )", "", template(), flags=re.M)
+    active = re.sub(r"^(token|password)_file = .*$", "", active, flags=re.M)
+    path = tmp_path / "realbot.toml"
+    path.write_text(active)
+    settings = Settings.load(path, {})
+    assert settings.discord.gateway == "wss://gateway.discord.gg"
+    assert settings.for_place("discord:1234").limits.per_day == 20
+
+
+def test_limits_can_be_made_without_a_file():
+    assert Limits(max_steps=12).max_steps == 12
+
+
+WILD = [
+    "-1",
+    "0",
+    "1e308",
+    "-inf",
+    "nan",
+    "''",
+    "'x'",
+    "' '",
+    "'\\u0000'",
+    "[]",
+    "[[1]]",
+    "{a = 1}",
+    "true",
+    "2026-01-01",
+]
+
+
+@pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - {"override"}))
+def test_Q6_whatever_a_setting_is_set_to_the_outcome_is_settings_or_a_sentence(write, name):
+    section = next(kind for kind in members(Settings.model_fields[name]) if hasattr(kind, "model_fields"))
+    rest = "token = 't'\n" if "token" in section.model_fields else ""
+    for key in section.model_fields:
+        for value in WILD:
+            others = "" if key == "token" else rest
+            try:
+                Settings.load(write(f"[{name}]\n{others}{key} = {value}\n"), {})
+            except ConfigError as error:
+                assert f"{name}" in str(error)
+                assert key in str(error)
+                assert "\n" not in str(error)

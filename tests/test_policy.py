@@ -1,0 +1,194 @@
+"""What is refused, with the range and the remedy in the sentence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realbot.errors import Blocked, Invalid, OverQuota, QueueFull, Refused, TooSoon
+from realbot.jobs import Generate, StyleUse
+from realbot.policy import check, cooldown, quota, ranges, room, words
+from realbot.rows import Usage
+from realbot.sections import Limits
+
+NOBODY = Usage(0, 0, 0, None)
+CAT = Generate(prompt="a cat")
+NOW = 1_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"steps": 0}, "steps must be a whole number from 1 to 100, not 0."),
+        ({"steps": 10**9}, "steps must be a whole number from 1 to 100, not 1000000000."),
+        ({"steps": True}, "steps must be a whole number from 1 to 100, not True."),
+        ({"count": 0}, "count must be a whole number from 1 to 4, not 0."),
+        ({"count": -1}, "count must be a whole number from 1 to 4, not -1."),
+        ({"count": 10**9}, "count must be a whole number from 1 to 4, not 1000000000."),
+        ({"seed": 2**64}, "seed must be a whole number from 0 to 4294967295, not 18446744073709551616."),
+        ({"seed": -1}, "seed must be a whole number from 0 to 4294967295, not -1."),
+        ({"width": 32}, "width must be a whole number from 64 to 2048, not 32."),
+        ({"height": 4096}, "height must be a whole number from 64 to 2048, not 4096."),
+        ({"guidance": math.nan}, "guidance must be from 0 to 30, not nan."),
+        ({"guidance": math.inf}, "guidance must be from 0 to 30, not inf."),
+        ({"guidance": -0.1}, "guidance must be from 0 to 30, not -0.1."),
+        ({"true_cfg": 0.5}, "true_cfg must be from 1 to 30, not 0.5."),
+        ({"strength": 1.5}, "strength must be from 0 to 1, not 1.5."),
+        ({"styles": (StyleUse("ink", 2.5),)}, "the weight of style ink must be from -2 to 2, not 2.5."),
+        ({"styles": (StyleUse("ink", math.nan),)}, "the weight of style ink must be from -2 to 2, not nan."),
+        (
+            {"styles": tuple(StyleUse(f"s{n}") for n in range(6))},
+            "6 styles at once are too many; choose at most 5.",
+        ),
+        (
+            {"styles": (StyleUse("ink"), StyleUse("ink", 0.5))},
+            "The style ink is given twice; give it once, with one weight.",
+        ),
+        ({"prompt": " \n"}, "The prompt is empty; say what to paint."),
+        (
+            {"prompt": "x" * 2001},
+            "The prompt has 2001 characters; at most 2000 are allowed, so shorten it.",
+        ),
+        (
+            {"negative": "x" * 2001},
+            "The negative prompt has 2001 characters; at most 2000 are allowed, so shorten it.",
+        ),
+    ],
+)
+def test_Q17_out_of_range_is_refused_with_the_range(change: dict[str, Any], sentence: str):
+    with pytest.raises(Invalid) as caught:
+        ranges(replace(CAT, **change), Limits())
+    assert str(caught.value) == sentence
+
+
+def test_Q17_the_number_of_pixels_counts_too():
+    limits = Limits(max_pixels=1_000_000)
+    ranges(replace(CAT, width=1000, height=1000), limits)
+    with pytest.raises(Invalid, match="at most 1000000 are allowed"):
+        ranges(replace(CAT, width=1001, height=1000), limits)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "steps": st.integers(),
+            "count": st.integers(),
+            "seed": st.integers(),
+            "width": st.integers(),
+            "height": st.integers(),
+            "guidance": st.floats(),
+            "true_cfg": st.floats(),
+            "strength": st.floats(),
+            "styles": st.lists(st.builds(StyleUse, st.text(max_size=3), st.floats()), max_size=8).map(tuple),
+            "prompt": st.text(max_size=50),
+        },
+    )
+)
+def test_Q17_whatever_passes_is_in_range(change: dict[str, Any]):
+    request, limits = replace(CAT, **change), Limits()
+    try:
+        ranges(request, limits)
+    except Invalid:
+        return
+    assert request.prompt.strip()
+    assert request.steps is None or 1 <= request.steps <= 100
+    assert 1 <= request.count <= 4
+    assert request.seed is None or 0 <= request.seed < 2**32
+    for side in (request.width, request.height):
+        assert side is None or 64 <= side <= 2048
+    for number, top in ((request.guidance, 30), (request.true_cfg, 30), (request.strength, 1)):
+        assert number is None or (math.isfinite(number) and 0 <= number <= top)
+    assert len(request.styles) <= 5
+    assert all(abs(use.weight) <= 2 for use in request.styles)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["a Gun", "gun", "GUN!", "big,gun", "a\u00a0gun\n", "ｇｕｎ", "g\u200bun", "the  smoking\tgun rests", "gun-metal"],
+)
+def test_P11_a_blocked_word_is_found_whole_and_in_any_case(prompt: str):
+    with pytest.raises(Blocked, match="not allowed here"):
+        words(prompt, ["knife", "gun"])
+
+
+@pytest.mark.parametrize("prompt", ["a gunner", "begun", "guns", "gun_metal", "Scunthorpe", ""])
+def test_P11_a_part_of_another_word_is_not_a_blocked_word(prompt: str):
+    words(prompt, ["gun", "cunt", "", "  "])
+
+
+def test_P11_a_phrase_is_found_whatever_the_blanks():
+    with pytest.raises(Blocked, match="“red flag”"):
+        words("one RED\n  flag", ["red flag"])
+    words("a flag, red", ["red flag"])
+
+
+def test_P11_what_to_avoid_may_be_named():
+    check(replace(CAT, negative="gun"), Limits(), NOBODY, NOW, blocked=["gun"])
+
+
+def test_Q1_the_waiting_requests_of_one_person_are_limited():
+    room(Limits(waiting_per_user=5), Usage(4, 4, 4, None), 200)
+    with pytest.raises(QueueFull, match="at most 5 may; wait for one of them or cancel it"):
+        room(Limits(waiting_per_user=5), Usage(5, 5, 5, None), 200)
+
+
+def test_Q4_the_line_of_everyone_is_limited():
+    with pytest.raises(QueueFull, match="200 requests are waiting, of at most 200"):
+        room(Limits(), Usage(0, 200, 0, None), 200)
+
+
+def test_Q1_the_pictures_of_a_day_are_counted_and_the_reset_is_told():
+    limits = Limits(per_day=10)
+    quota(replace(CAT, count=4), limits, Usage(0, 0, 6, None), NOW)
+    with pytest.raises(OverQuota, match="3 of your 10 pictures are left, and this asks for 4") as caught:
+        quota(replace(CAT, count=4), limits, Usage(0, 0, 7, NOW - 5, NOW - 3600), NOW)
+    assert caught.value.resets == NOW - 3600 + 86_400
+    with pytest.raises(OverQuota, match="your 10 pictures are used up"):
+        quota(CAT, limits, Usage(0, 0, 12, NOW, NOW), NOW)
+    quota(CAT, Limits(per_day=0), Usage(0, 0, 10**6, NOW, NOW), NOW)
+
+
+def test_Q1_too_soon_tells_how_long_to_wait():
+    limits = Limits(cooldown=30)
+    with pytest.raises(TooSoon, match="please wait 21 more") as caught:
+        cooldown(limits, Usage(0, 0, 1, NOW - 9.5), NOW)
+    assert caught.value.wait == pytest.approx(20.5)
+    cooldown(limits, Usage(0, 0, 1, NOW - 30), NOW)
+    cooldown(limits, NOBODY, NOW)
+    cooldown(Limits(), Usage(0, 0, 1, NOW), NOW)
+
+
+def test_D13_a_clock_set_back_locks_nobody_out():
+    with pytest.raises(TooSoon) as caught:
+        cooldown(Limits(cooldown=30), Usage(0, 0, 1, NOW + 3600), NOW)
+    assert caught.value.wait == 30
+
+
+@given(
+    st.builds(
+        Usage,
+        st.integers(0, 300),
+        st.integers(0, 300),
+        st.integers(0, 300),
+        st.none() | st.floats(0, 2e6),
+        st.none() | st.floats(0, 2e6),
+    ),
+    st.integers(1, 4),
+)
+def test_Q3_a_request_is_taken_exactly_when_every_rule_has_room(usage: Usage, count: int):
+    limits = Limits(waiting_per_user=50, per_day=100, cooldown=60)
+    fits = usage.waiting_user < 50 and usage.waiting_total < 150 and usage.today + count <= 100
+    rested = usage.last_accept is None or usage.last_accept + 60 <= NOW
+    try:
+        check(replace(CAT, count=count), limits, usage, NOW, waiting_total=150)
+    except Refused:
+        assert not (fits and rested)
+    else:
+        assert fits
+        assert rested
