@@ -166,6 +166,8 @@ def nursery() -> None:
     import realbot.engine.child
     import realbot.studio  # noqa: F401
 
+    # A strike that comes before the life is ready for it does nothing.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     for line in sys.stdin:
         folder, wanted, point, count = line.split()
         pid = os.fork()
@@ -206,7 +208,13 @@ class Nursery:
         self.process.stdout.close()
 
     def life(
-        self, wanted: int, *, point: str = "-", count: int = 1, after: float | None = None, strikes: tuple[float, ...] = ()
+        self,
+        wanted: int,
+        *,
+        point: str = "-",
+        count: int = 1,
+        after: float | None = None,
+        strikes: tuple[float, ...] = (),
     ) -> int:
         """One life; it is killed `after` seconds, its engine after each of `strikes`. The exit code, -9 if killed."""
         assert self.process.stdin is not None

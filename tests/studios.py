@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -58,7 +59,14 @@ def settings(**sections: Any) -> Settings:
 
 @asynccontextmanager
 async def rig(
-    folder: Path, *, grace: float = 0.0, pool: InProcessPool | None = None, sections: Any = None, **options: Any
+    folder: Path,
+    *,
+    grace: float = 0.0,
+    pool: InProcessPool | None = None,
+    sections: Any = None,
+    waits: Pace = QUICK,
+    clock: Callable[[], float] = time.time,
+    **options: Any,
 ) -> AsyncIterator[Rig]:
     """Open everything on a data folder, close it again."""
     engines = pool or InProcessPool(folder / "spool", **options)
@@ -66,7 +74,7 @@ async def rig(
     styles_folder.mkdir(parents=True, exist_ok=True)
     styles = Styles([styles_folder])
     async with Store.open(folder / "data") as store:
-        studio = Studio(store, engines, settings(**(sections or {})), styles, pace=QUICK)
+        studio = Studio(store, engines, settings(**(sections or {})), styles, pace=waits, clock=clock)
         await studio.open()
         try:
             yield Rig(studio, store, engines, styles)

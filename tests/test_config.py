@@ -233,7 +233,6 @@ BAD = [
     ("[queue]\norder = 'fiffo'", "queue.order", r"it must be fifo or round_robin; did you mean fifo\?"),
     ("[queue]\nwaiting_total = 0", "queue.waiting_total", "from 1 to 100000"),
     ("[cache]\nenabled = 'perhaps'", "cache.enabled", "true or false"),
-    ("[cache]\nmax_gb = 0", "cache.max_gb", "a number above 0 and at most 100000"),
     ("[cache]\nscope = 'all'", "cache.scope", "user or everyone"),
     ("[model]\ndevice = 'gpu'", "model.device", "auto, cpu, mps, cuda or cuda:N"),
     ("[model]\ndtype = 'bf16'", "model.dtype", "did you mean bfloat16"),

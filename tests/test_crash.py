@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import time
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
-from crashing import POINTS, Diary, Nursery
 
+from crashing import POINTS, Diary, Nursery
 from realbot.jobs import User
 from realbot.rows import Row
 from realbot.store import Store
@@ -71,12 +72,16 @@ def audit(folder: Path, wanted: int) -> dict[str, list[list[str]]]:
 @pytest.mark.timeout(1800)
 def test_D1_D4_D6_D7_G6_G7_nothing_is_lost_when_bot_and_engine_are_killed_at_random(tmp_path: Path):
     draw = random.Random(1)
-    wanted, lives, killed = 0, 0, 0
+    wanted, lives, killed = 4, 0, 0
     with Nursery(tmp_path) as nursery:
+        assert nursery.life(1) == 0
+        began = time.monotonic()
+        assert nursery.life(wanted) == 0
+        whole = time.monotonic() - began
         while killed < KILLS:
             wanted += draw.randrange(4)
-            strikes = tuple(draw.uniform(0.1, 1.0) for _ in range(draw.randrange(3)))
-            code = nursery.life(wanted, after=draw.uniform(0.02, 1.2), strikes=strikes)
+            strikes = tuple(draw.uniform(0.2, 1.0) * whole for _ in range(draw.randrange(3)))
+            code = nursery.life(wanted, after=draw.uniform(0.02, 1.2) * whole, strikes=strikes)
             assert code in (-9, 0)
             lives += 1
             killed += code == -9
@@ -103,27 +108,23 @@ def test_D2_D3_D5_D6_D7_a_kill_at_a_named_point_loses_and_repeats_nothing(tmp_pa
             assert len([words for words in before if words[0] == "confirmed"]) == count - 1
         assert nursery.life(5) == 0
     events = audit(tmp_path, 5)
-    for mine in events.values():
+    for job, mine in events.items():
         kinds = [words[0] for words in mine]
         assert kinds.count("run") <= 2
-        if point in ("after_deliver", "before_delivered", "after_delivered"):
+        if job in kept and kept[job].state in ("produced", "delivering", "delivered"):
             assert kinds.count("run") == 1
-    if point == "after_produce":
-        answered = [job for job, row in kept.items() if row.state == "produced"]
-        assert len(answered) >= 1
-        assert all([words[0] for words in events[job]].count("run") == 1 for job in answered)
-    if point == "after_delivered":
-        told = [job for job, row in kept.items() if row.state == "delivered"]
-        assert all([words[0] for words in events[job]].count("shown") == 1 for job in told)
+        if job in kept and kept[job].state == "delivered":
+            assert kinds.count("shown") == 1
+    if point in ("after_produce", "after_deliver", "before_delivered", "after_delivered"):
+        assert any(row.state in ("produced", "delivering", "delivered") for row in kept.values())
     orphans = {path.stem for path in (tmp_path / "data" / "pictures").rglob("*.png")}
     assert orphans == {image for row in rows(tmp_path).values() for image in row.images}
 
 
 def test_D4_jobs_return_to_their_places_with_the_next_attempt(tmp_path: Path):
     with Nursery(tmp_path) as nursery:
-        assert nursery.life(6, point="after_start", count=2) == -9
-        waiting = sorted((row for row in rows(tmp_path).values() if row.state in ("accepted", "running")), key=lambda r: r.seq)
-        running = next(row for row in waiting if row.state == "running")
+        assert nursery.life(6, point="after_start", count=1) == -9
+        (running,) = [row for row in rows(tmp_path).values() if row.state == "running"]
         assert nursery.life(6) == 0
     events = audit(tmp_path, 6)
     again = [words for words in events[running.id] if words[0] == "run"]

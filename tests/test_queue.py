@@ -84,7 +84,7 @@ def test_Q1_in_turn_a_crowd_of_one_person_delays_nobody():
     assert line.positions()["b1"] == 2
 
 
-def test_Q1_in_turn_served_people_go_to_the_end_of_the_round():
+def test_Q1_in_turn_a_newcomer_joins_the_present_round():
     line = Line("round_robin")
     fill(line, "a1 a2 a3 b1 b2")
     order = []
@@ -93,7 +93,7 @@ def test_Q1_in_turn_served_people_go_to_the_end_of_the_round():
         line.serve(order[-1])
         if len(order) == 2:
             line.add(Place(9, "c1", "c"))
-    assert order == ["a1", "b1", "a2", "b2", "c1", "a3"]
+    assert order == ["a1", "b1", "c1", "a2", "b2", "a3"]
 
 
 def test_Q1_in_turn_asking_one_at_a_time_gains_nothing():
@@ -105,6 +105,24 @@ def test_Q1_in_turn_asking_one_at_a_time_gains_nothing():
         order.append(line.head().user)
         line.serve(line.head().job)
     assert order == ["b", "a", "b", "a", "b", "a"]
+
+
+def test_Q1_in_turn_whoever_is_served_already_lets_others_pass():
+    line = Line("round_robin")
+    fill(line, "a1")
+    line.serve("a1")
+    line.add(Place(2, "a2", "a"))
+    line.add(Place(3, "b1", "b"))
+    assert names(line) == "b1 a2"
+
+
+def test_Q7_in_turn_a_cancelled_job_gives_its_turn_to_the_next_of_its_person():
+    line = Line("round_robin")
+    fill(line, "a1 a2 b1 a3 b2")
+    line.drop("a1")
+    assert names(line) == "a2 b1 a3 b2"
+    line.add(Place(9, "a4", "a"))
+    assert names(line) == "a2 b1 a3 b2 a4"
 
 
 def test_D4_in_turn_a_lost_attempt_keeps_its_turn():

@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from pools import InProcessPool
-from studios import HERE, Rig, rig, until
 
+from pools import InProcessPool
 from realbot.errors import QueueFull
 from realbot.jobs import Cancelled, Done, Failed, Generate, Job, Running, User, Waiting
+from studios import HERE, Rig, rig, until
 
 WAITING_PER_USER = 4
 
 
 @dataclass
 class Model:
-    """What must be true: a list in the order of acceptance, whose first is being painted, and the ends of the others."""
+    """What must be true: a list in the order of acceptance, whose first is being painted, and the ends."""
 
     line: list[str] = field(default_factory=list)
     owner: dict[str, str] = field(default_factory=dict)
@@ -77,11 +77,12 @@ class Storm:
                     (8, 4, 2, 1, 1, 2, 1),
                 )[0]
                 await move(r, n)
+                await self.agree(r)
                 if self.draw.random() < 0.04:
                     await stack.aclose()
                     self.model.restart()
                     r = await self.start(stack)
-                await self.agree(r)
+                    await self.agree(r)
             while self.model.line:
                 await self.finish(r, moves)
                 await self.agree(r)
@@ -157,7 +158,11 @@ class Storm:
                 type(self.jobs[job].status).__name__ == how for job, how in model.end.items()
             )
 
-        await until(caught_up, 30)
+        try:
+            await until(caught_up, 60)
+        except TimeoutError:
+            ends = {job: (how, self.jobs[job].status) for job, how in model.end.items()}
+            pytest.fail(f"expected {head}, working on {r.pool.working()}, line {r.studio.line()}, {model}, {ends}")
         if head:
             assert r.pool.works[-1].request["seed"] == model.seed[head[0]]
         assert {row.id for row in await r.store.waiting()} == set(model.line)
@@ -175,7 +180,10 @@ class Storm:
             assert row.user.id == self.model.owner[job.id]
             if isinstance(job.status, Done):
                 assert (await r.studio.picture(job.user, job.status.images[0])).is_file()
-        painted = {user: [job for job in self.model.painted if self.model.owner[job] == user] for user in "u0 u1 u2 u3".split()}
+        painted = {
+            user: [job for job in self.model.painted if self.model.owner[job] == user]
+            for user in ["u0", "u1", "u2", "u3"]
+        }
         for user, mine in painted.items():
             history = await r.studio.history(User("web", user), 10_000)
             assert {entry.id for entry in history} == set(mine)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import data
 import evaluate
 import flux
 import lora
+import torch
 import vae
 
 #: Minutes of computing on two cores.
@@ -21,6 +23,8 @@ VAE, BASE, GUIDE, LORA = 15, 76, 8, 8
 
 
 def build(out: Path, scale: float) -> None:
+    # Said aloud, the number also holds for the thread that computes the gradients.
+    torch.set_num_threads(os.cpu_count() or 1)
     sources, run = out / "sources", out / "run"
     run.mkdir(parents=True, exist_ok=True)
     data.fetch(sources)

@@ -79,6 +79,7 @@ def save(look: str, transformer: torch.nn.Module, folder: Path, steps: int) -> N
             "modelspec.description": about, "realbot.model": "mini",
         },
     )  # fmt: skip
+    path.chmod(0o644)
 
 
 if __name__ == "__main__":

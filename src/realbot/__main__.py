@@ -46,9 +46,9 @@ def run(config: Config = None) -> None:
     from realbot import app as parts
     from realbot import logs
 
-    settings = _settings(config)
-    logs.configure(settings.secrets())
-    asyncio.run(parts.run(settings))
+    chosen = _settings(config)
+    logs.configure(chosen.secrets())
+    asyncio.run(parts.run(chosen))
 
 
 @app.command()
@@ -65,10 +65,10 @@ def imagine(
         from realbot import app as parts
         from realbot.adapters import cli
 
-        async with parts.opened(settings, grace=0.0) as studio:
+        async with parts.opened(chosen, grace=0.0) as studio:
             return await cli.imagine(studio, " ".join(words), out, console=Console())
 
-    settings = _quiet(config)
+    chosen = _quiet(config)
     sys.exit(asyncio.run(work()))
 
 
@@ -86,10 +86,10 @@ def history(
         from realbot import app as parts
         from realbot.adapters import cli
 
-        async with parts.built(settings) as studio:
+        async with parts.built(chosen) as studio:
             return await cli.history(studio, console=Console(), limit=limit, search=search)
 
-    settings = _quiet(config)
+    chosen = _quiet(config)
     sys.exit(asyncio.run(work()))
 
 
@@ -103,10 +103,10 @@ def styles(config: Config = None) -> None:
         from realbot import app as parts
         from realbot.adapters import cli
 
-        async with parts.built(settings) as studio:
+        async with parts.built(chosen) as studio:
             return await cli.styles(studio, console=Console())
 
-    settings = _quiet(config)
+    chosen = _quiet(config)
     sys.exit(asyncio.run(work()))
 
 

@@ -8,9 +8,9 @@ import json
 import logging
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from realbot.config import Settings, environment
 from realbot.engine import EnginePool
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks at the style folders.
 SWEEP = 2.0
+#: Seconds between two looks for pictures that are too old.
+RETENTION = 3600.0
 #: Seconds that a picture under way gets when realbot stops; a service manager waits for ten.
 GRACE = 6.0
 
@@ -38,16 +40,18 @@ async def built(settings: Settings) -> AsyncIterator[Studio]:
     """
     model = preset(settings.model.name, settings.model.path)
     async with Store.open(settings.paths.data) as store:
-        looks = styles(settings)
-        await asyncio.to_thread(looks.sweep)
+        looks = await asyncio.to_thread(styles, settings)
         for name, reason in looks.broken.items():
             log.warning("style %s is left out: %s", name, reason)
-        watch = asyncio.create_task(_watch(looks), name="style folders")
+        tasks = [asyncio.create_task(_watch(looks), name="style folders")]
+        if settings.privacy.history_days:
+            tasks.append(asyncio.create_task(_forget(store, settings.privacy.history_days), name="retention"))
         try:
             yield Studio(store, _pool(settings), settings, looks, model=model)
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -116,7 +120,18 @@ def _pool(settings: Settings) -> EnginePool:
         "spool": str(spool),
     }
     argv = [sys.executable, "-m", "realbot.engine.worker", "--settings", json.dumps(told)]
-    return ChildPool(argv, spool=Path(spool), environ=environment(), patience=Patience(hang=settings.engine.hang_seconds))
+    patience = Patience(hang=settings.engine.hang_seconds)
+    return ChildPool(argv, spool=spool, environ=environment(), patience=patience)
+
+
+async def _forget(store: Store, days: int) -> None:
+    """Delete what is older than the settings keep, at the start and every hour."""
+    while True:
+        try:
+            await store.expire(time.time() - days * 86_400)
+        except ConfigError as error:
+            log.warning("old pictures are still there: %s", error)
+        await asyncio.sleep(RETENTION)
 
 
 async def _watch(looks: Styles) -> None:

@@ -16,11 +16,11 @@ from typing import Any
 
 from . import __version__
 from .desk import Desk
-from .endings import Endings
+from .endings import ERRORS, Endings
 from .engine import Cancelled, EngineDown, EnginePool, EngineUp, Fact, Failed, Produced, RunKey, Started, Step, Work
 from .errors import EngineLost, Refused
 from .forecast import Forecast
-from .jobs import key_of, to_json
+from .jobs import Waiting, key_of, to_json
 from .queue import Place
 from .recipe import parameters
 from .store import Store
@@ -29,13 +29,6 @@ from .tickets import Bench, Pace, Run, Ticket, printed
 
 log = logging.getLogger(__name__)
 
-#: Failed.kind -> the name of the class in `errors`; others are an EngineError.
-ERRORS = {
-    "out_of_memory": "OutOfMemory",
-    "bad_request": "Invalid",
-    "style": "StyleBroken",
-    "model": "ModelMissing",
-}
 #: Results that could not be used, after which a job is given up.
 SPOILED = 2
 #: How an engine ends when it may have been the job's doing.
@@ -91,16 +84,19 @@ class Dispatcher:
         await self.pool.close(max(deadline - self.monotonic(), 0.0))
         if self._reader is not None:
             await self._reader
-        done, late = await asyncio.wait(self._tasks, timeout=1.0) if self._tasks else (set(), set())
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*done, *late, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=1.0)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def withdraw(self, ticket: Ticket) -> bool:
         """Cancel; False when it is too late. The engine stops before its next step, and nobody waits for that."""
         run = ticket.run
         if not await self.endings.cancel(ticket):
             return False
+        self._aside.pop(ticket.id, None)
+        self._suspects.forget(ticket.id)
         if run is not None and run.work is not None:
             await self.pool.cancel(run.key)
         self.feed()
@@ -221,8 +217,8 @@ class Dispatcher:
             await self.store.requeue(key.job) and await start(key.job, key.attempt)
         )
 
-    def _free(self, bench: Bench, run: Run) -> None:
-        if bench.run is run:
+    def _free(self, bench: Bench | None, run: Run) -> None:
+        if bench is not None and bench.run is run:
             bench.run = None
         run.ticket.run = None
         self.feed()
@@ -256,6 +252,7 @@ class Dispatcher:
             case Cancelled(key):
                 await self.pool.release(key)
                 if (held := self._held(key)) is not None:
+                    held[1].work = None
                     self._spawn(self._return(held[1], held[0]))
 
     def _held(self, key: RunKey) -> tuple[Bench, Run] | None:
@@ -315,14 +312,14 @@ class Dispatcher:
 
         Its engine gets nothing else before it stands in the line again, or the next one would overtake it.
         """
-        ticket = run.ticket
-        run.work = None
+        ticket, run.work = run.ticket, None
         if not ticket.ended and not self._closing:
             ticket.deaths += died
             verdict = self._suspects.died(ticket.id) if died else "again"
             await self.endings.insist(lambda: self.store.requeue(ticket.id, died=died))
             if verdict == "aside" and not ticket.ended:
                 self._aside[ticket.id] = ticket
+                ticket.job.board.post(Waiting(1))
             elif not ticket.ended:
                 self.endings.line.put_back(ticket.place)
             if verdict == "sick":
@@ -332,11 +329,7 @@ class Dispatcher:
                 self._aside.clear()
                 self._spawn(self._pause())
                 self._paused = True
-        if bench is not None:
-            self._free(bench, run)
-        else:
-            ticket.run = None
-            self.feed()
+        self._free(bench, run)
 
     async def _pause(self) -> None:
         await asyncio.sleep(self.pace.sick)
@@ -361,12 +354,13 @@ class Dispatcher:
 
     async def _land(self, run: Run, fact: Produced) -> None:
         ticket = run.ticket
-        usable = await self.endings.paint(run, fact)
-        await self.pool.release(fact.key)
-        self._landing.discard(run)
+        try:
+            usable = await self.endings.paint(run, fact)
+            await self.pool.release(fact.key)
+        finally:
+            self._landing.discard(run)
         if usable:
-            ticket.run = None
-            self.feed()
+            self._free(None, run)
             return
         ticket.spoiled += 1
         if ticket.spoiled < SPOILED:
@@ -382,6 +376,7 @@ class Dispatcher:
             return
         bench, run = held
         log.error("%s failed: %s: %s", fact.key, fact.kind, fact.detail)
+        run.work = None
         if not fact.engine_ok:
             bench.up = None
             self._spawn(self.pool.restart(bench.name, fact.kind))

@@ -24,7 +24,13 @@ from .tickets import Run, Ticket
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-CONDEMNED = "It stopped the engine twice and is not tried again; change something about it."
+#: Failed.kind -> the name of the class in `errors`; others are an EngineError.
+ERRORS = {
+    "out_of_memory": "OutOfMemory",
+    "bad_request": "Invalid",
+    "style": "StyleBroken",
+    "model": "ModelMissing",
+}
 
 
 @dataclass(slots=True)
@@ -40,23 +46,28 @@ class Endings:
     monotonic: Callable[[], float] = time.monotonic
     patience: float = 2.0  #: seconds before a write that the disk did not take is repeated
     tickets: dict[str, Ticket] = field(default_factory=dict)
-    #: Why nothing can be written at the moment; empty when it can.
-    full: str = ""
+    #: What the disk did not take yet, and why.
+    _stuck: dict[object, str] = field(default_factory=dict)
+
+    @property
+    def full(self) -> str:
+        """Why nothing can be written at the moment; empty when it can."""
+        return next(iter(self._stuck.values()), "")
 
     async def insist(self, verb: Callable[[], Awaitable[T]]) -> T:
         """Do it until the disk takes it."""
+        stuck = object()
         while True:
             try:
                 value = await verb()
             except ConfigError as error:
-                if not self.full:
+                if not self._stuck:
                     log.error("%s Trying again every %g seconds.", error, self.patience)
-                self.full = str(error)
+                self._stuck[stuck] = str(error)
                 await asyncio.sleep(self.patience)
             else:
-                if self.full:
+                if self._stuck.pop(stuck, None) and not self._stuck:
                     log.info("The data folder can be written again.")
-                    self.full = ""
                     self.room()
                 return value
 
@@ -82,12 +93,14 @@ class Endings:
             return True
         notes = (*ticket.notes, *(note for note in fact.notes if note not in ticket.notes))
         key = key_of(ticket.request, run.fingerprint)
-        await self.insist(
+        kept = await self.insist(
             lambda: self.store.produce(
                 ticket.id, images, fact.seconds, fact.stages, run.fingerprint, key, notes=notes, attempt=run.key.attempt
             )
         )
-        self._end(ticket, Done(tuple(images), ticket.request.seed or 0, fact.seconds, notes=notes))
+        done = Done(tuple(images), ticket.request.seed or 0, fact.seconds, notes=notes)
+        # Its owner may have deleted the job meanwhile.
+        self._end(ticket, done if kept else Cancelled())
         await self._learn(ticket, fact)
         if ticket.question:
             await self._share(ticket)
@@ -128,8 +141,8 @@ class Endings:
     async def condemn(self, ticket: Ticket) -> None:
         """It takes its engines with it, so it is never tried again."""
         if self._claim(ticket):
-            await self.insist(lambda: self.store.quarantine(ticket.id, CONDEMNED))
-            self._end(ticket, Failed("Quarantined", CONDEMNED))
+            await self.insist(lambda: self.store.quarantine(ticket.id, ""))
+            self._end(ticket, Failed("Quarantined"))
 
     def _claim(self, ticket: Ticket) -> bool:
         if ticket.ended:

@@ -6,7 +6,6 @@ A pure view in memory of the rows that wait; the table in the store is what coun
 from __future__ import annotations
 
 import bisect
-import heapq
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -27,16 +26,18 @@ class Place:
 class Line:
     """Waiting jobs in the order in which they will be served.
 
-    "fifo" serves strictly by `seq`. "round_robin" serves people in turn, each person's own jobs by `seq`; a newcomer
-    joins the end of the round, so nobody starves and nobody gains by asking one at a time.
+    "fifo" serves strictly by `seq`. "round_robin" is start-time fair queueing: each job starts a round later than the
+    one before it of the same person, a newcomer joins the present round, and within a round `seq` decides. So nobody
+    starves, and nobody gains by asking one at a time.
     """
 
     def __init__(self, order: Order = "fifo") -> None:
         self._order: Order = order
         self._places: list[Place] = []
         self._jobs: dict[str, Place] = {}
-        self._turns: dict[str, int] = {}
-        self._last = self._first = 0
+        self._rounds: dict[str, int] = {}
+        self._next_round: dict[str, int] = {}
+        self._round = 0
         self._served: list[Place] | None = None
 
     def __len__(self) -> int:
@@ -57,40 +58,35 @@ class Line:
         self._order, self._served = order, None
 
     def add(self, place: Place) -> None:
-        """A job starts to wait, or returns to its place; a job that waits already stays as it is."""
-        if place.job in self._jobs:
-            return
-        bisect.insort(self._places, place, key=lambda other: other.seq)
-        self._jobs[place.job] = place
-        if place.user not in self._turns:
-            self._last += 1
-            self._turns[place.user] = self._last
-        self._served = None
+        """A job starts to wait; one that waits already stays as it is."""
+        if place.job not in self._jobs:
+            start = max(self._round, self._next_round.get(place.user, 0))
+            self._next_round[place.user] = start + 1
+            self._insert(place, start)
 
     def put_back(self, place: Place) -> None:
-        """A job that was served returns to the front of its place: its person did not have this turn."""
-        self.add(place)
-        self._first -= 1
-        self._turns[place.user] = self._first
-        self._served = None
+        """A job that was served in vain returns to its place: its person did not have this turn."""
+        if place.job not in self._jobs:
+            self._insert(place, self._round)
 
     def drop(self, job: str) -> Place | None:
-        """The job leaves without having been served."""
-        place = self._jobs.pop(job, None)
-        if place is None:
-            return None
-        del self._places[bisect.bisect_left(self._places, place.seq, key=lambda other: other.seq)]
-        if all(other.user != place.user for other in self._places):
-            self._turns.pop(place.user, None)
-        self._served = None
+        """The job leaves without having been served; the later ones of its person move up a round."""
+        place = self._remove(job)
+        if place is not None:
+            start = self._rounds.pop(job)
+            for other in self._places:
+                if other.user == place.user and self._rounds[other.job] > start:
+                    self._rounds[other.job] -= 1
+            self._next_round[place.user] = max(self._next_round.get(place.user, 0) - 1, self._round)
         return place
 
     def serve(self, job: str) -> Place | None:
-        """The job leaves to be painted; its person goes to the end of the round."""
-        place = self.drop(job)
-        if place is not None and place.user in self._turns:
-            self._last += 1
-            self._turns[place.user] = self._last
+        """The job leaves to be painted."""
+        place = self._remove(job)
+        if place is not None:
+            self._round = max(self._round, self._rounds.pop(job))
+            if len(self._next_round) > 2 * len(self._places) + 100:
+                self._next_round = {user: n for user, n in self._next_round.items() if n > self._round}
         return place
 
     def head(self, bases: Collection[str] = (), fits: Callable[[Place], bool] | None = None) -> Place | None:
@@ -115,20 +111,17 @@ class Line:
         if self._order == "fifo":
             return self._places
         if self._served is None:
-            self._served = self._rounds()
+            self._served = sorted(self._places, key=lambda place: (self._rounds[place.job], place.seq))
         return self._served
 
-    def _rounds(self) -> list[Place]:
-        own: dict[str, list[Place]] = {}
-        for place in reversed(self._places):
-            own.setdefault(place.user, []).append(place)
-        turns = [(self._turns[user], user) for user in own]
-        heapq.heapify(turns)
-        served, last = [], self._last
-        while turns:
-            _, user = heapq.heappop(turns)
-            served.append(own[user].pop())
-            if own[user]:
-                last += 1
-                heapq.heappush(turns, (last, user))
-        return served
+    def _insert(self, place: Place, start: int) -> None:
+        bisect.insort(self._places, place, key=lambda other: other.seq)
+        self._jobs[place.job], self._rounds[place.job] = place, start
+        self._served = None
+
+    def _remove(self, job: str) -> Place | None:
+        place = self._jobs.pop(job, None)
+        if place is not None:
+            del self._places[bisect.bisect_left(self._places, place.seq, key=lambda other: other.seq)]
+            self._served = None
+        return place

@@ -171,8 +171,6 @@ class Queue(Section):
 class Cache(Section):
     enabled: bool = True
     """Answer a request that was painted before from history, at once and labelled."""
-    max_gb: float = Field(10.0, gt=0, le=100_000)
-    """Disk space for pictures that only the cache keeps, in GB."""
     scope: Literal["user", "everyone"] = "user"
     """Whose earlier pictures may answer: the same person's, or everyone's."""
 
@@ -224,7 +222,7 @@ class Moderation(Section):
 class Privacy(Section):
     png_parameters: bool = False
     """Write prompt, seed and settings into the PNG files, where other tools read them."""
-    history_days: int = Field(30, ge=0, le=36_500)
+    history_days: int = Field(0, ge=0, le=36_500)
     """Days a picture stays in history; 0 keeps it for good."""
     strict_secrets: bool = False
     """Refuse to start while other users of this computer can read a file that holds a secret; otherwise a warning."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import time
 from collections import OrderedDict
@@ -46,6 +47,7 @@ from .styles import Style, Styles
 from .tickets import Pace, Ticket
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 #: Whose unseen answers are taken up at the start.
 PLATFORMS = ("discord", "telegram", "web", "cli")
@@ -313,7 +315,10 @@ class Studio:
                 async with asyncio.timeout(1.0 if len(self._line) else None):
                     await self._turn.wait()
             self._turn.clear()
-            self._forecast.show()
+            try:
+                self._forecast.show()
+            except Exception:
+                log.exception("positions could not be shown")
             await asyncio.sleep(0.1 + len(self._line) / 2000)
 
     def _room(self) -> None:

@@ -97,7 +97,9 @@ class Contract:
         await face.ask("a red apple steps:4")
         await shows(face, "From your history")
         assert len(face.bench.pool.works) == 1
-        assert set(await face.pictures()) == set(before)
+        after = await face.pictures()
+        assert before
+        assert set(after) == set(before), (len(before), len(after))
 
     async def test_what_one_person_made_nobody_else_reaches(self, face: Face):
         await paint(face, "a private apple steps:4")

@@ -58,7 +58,7 @@ async def test_a_seed_that_is_not_kept_is_not_used(face: Tab):
 
 
 async def test_emptied_fields_mean_the_defaults(face: Tab):
-    data = face.form(prompt="a frog", styles=None, Steps=None, Width=None, lock=None, **{"Negative prompt": None})
+    data = face.form(prompt="a frog", styles=None, seed=None, lock=None, **{"Negative prompt": None, "Scheduler": None})
     assert (await face.fire("imagine", "click", data))[0] == ""
     await until(face.bench.pool.working)
     assert face.bench.pool.works[-1].request["steps"] == face.bench.studio.preset().steps

@@ -74,7 +74,7 @@ class Listener:
         assert fact is not None, f"the stream ended without {names}: {self.facts[-20:]}"
         return fact
 
-    async def up(self, but: str = "", *, within: float = 120.0) -> EngineUp:
+    async def up(self, but: str = "", *, within: float = 240.0) -> EngineUp:
         """The engine that is up now, with its model loaded; not the boot `but`."""
 
         def found() -> EngineUp | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -227,7 +228,7 @@ def test_an_empty_prompt_paints(easel: Easel) -> None:
     assert isinstance(easel.paint(prompt=""), Produced)
 
 
-@pytest.mark.parametrize("parameters", ["", "a cat\nSteps: 3, Seed: 5, Size: 64x64", "ein Kätzchen 🐱\nSeed: 5"])
+@pytest.mark.parametrize("parameters", ["", "a cat\nSteps: 3, Seed: 5, Size: 64x64", "Kätzchen 🐱 Seed: 55\nSeed: 5"])
 def test_generation_parameters_are_written_into_the_png_only_when_given(flux: Easel, parameters: str) -> None:
     answer = flux.paint(replace(flux.work(seed=5, count=2), parameters=parameters))
     assert isinstance(answer, Produced)
@@ -235,7 +236,7 @@ def test_generation_parameters_are_written_into_the_png_only_when_given(flux: Ea
         with Image.open(picture.path) as image:
             image.load()
             found = image.info.get("parameters", "")
-        assert found == parameters.replace("Seed: 5", f"Seed: {seed}")
+        assert found == re.sub(r"Seed: 5\b", f"Seed: {seed}", parameters)
         data = Path(picture.path).read_bytes()
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (picture.sha256, picture.size)
 

@@ -1,4 +1,4 @@
-"""The real engine process behind the real pool: the contract, and what only a process can show."""
+"""The real engine process: what only a process can show, beside the promise in `test_worker_contract`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from engine import tiny
-from engine.contract import EngineContract, Listener, opened
+from engine.contract import Listener, opened
 from engine.lorafiles import write_lora
 from realbot.engine import PROTOCOL, Cancelled, EngineUp, Produced, RunKey, Step, Work
 from realbot.engine.child import ChildPool
@@ -25,8 +24,7 @@ from realbot.engine.frames import Cancel, Close, Open, Run, decode_fact, encode_
 from realbot.jobs import Generate, StyleUse, to_json
 
 COMMAND = (sys.executable, "-m", "realbot.engine.worker", "--settings")
-
-
+NUMBERS = itertools.count()
 Make = Callable[..., Work]
 
 
@@ -46,16 +44,9 @@ def settings(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 @pytest.fixture
 def work() -> Make:
-    """Every test has keys of its own."""
-    test, numbers = uuid.uuid4().hex[:8], itertools.count()
-
-    def make(job: str = "", *, attempt: int = 1, long: bool = False, **request: Any) -> Work:
-        if long:
-            request |= {"steps": 1000, "width": 256, "height": 256}
-        if styles := request.pop("styles", ()):
-            request["styles"] = tuple(StyleUse(**use) for use in styles)
+    def make(**request: Any) -> Work:
         asked = {"prompt": "a cat", "seed": 1, "steps": 3, "width": 64, "height": 64} | request
-        return Work(RunKey(f"{test}-{job or next(numbers)}", attempt), to_json(Generate(**asked)))
+        return Work(RunKey(f"job{next(NUMBERS)}", 1), to_json(Generate(**asked)))
 
     return make
 
@@ -71,35 +62,32 @@ async def told(settings: dict[str, Any]) -> AsyncIterator[Listener]:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-class TestWorker(EngineContract):
-    """The promise, kept with a real model, and what follows from it."""
+async def test_D4_the_same_bytes_after_a_restart_of_the_process(told: Listener, work: Make) -> None:
+    up = await told.up()
+    first, second = work(seed=99, negative="dog"), work(seed=99, negative="dog")
+    await told.pool.run(up.engine, first)
+    before = (await told.produced(first.key)).pictures
+    await told.pool.restart(up.engine, "replaced")
+    again = await told.up(but=up.boot)
+    assert again.fingerprint == up.fingerprint
+    await told.pool.run(again.engine, second)
+    assert [p.sha256 for p in (await told.produced(second.key)).pictures] == [p.sha256 for p in before]
 
-    async def test_D4_the_same_bytes_after_a_restart_of_the_process(self, told: Listener, work: Make) -> None:
-        up = await told.up()
-        first, second = work("first", seed=99, negative="dog"), work("second", seed=99, negative="dog")
-        await told.pool.run(up.engine, first)
-        before = (await told.produced(first.key)).pictures
-        await told.pool.restart(up.engine, "replaced")
-        again = await told.up(but=up.boot)
-        assert again.fingerprint == up.fingerprint
-        await told.pool.run(again.engine, second)
-        assert [p.sha256 for p in (await told.produced(second.key)).pictures] == [p.sha256 for p in before]
 
-    async def test_a_style_goes_through_the_process(
-        self, told: Listener, work: Make, folder: Path, tmp_path: Path
-    ) -> None:
-        from diffusers import FluxTransformer2DModel
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_style_goes_through_the_process(told: Listener, work: Make, folder: Path, tmp_path: Path) -> None:
+    from diffusers import FluxTransformer2DModel
 
-        path = tmp_path / "ink.safetensors"
-        transformer = FluxTransformer2DModel.from_pretrained(folder, subfolder="transformer")
-        digest = write_lora(path, {"transformer": transformer}, strength=2.0)
-        up = await told.up()
-        plain, styled, after = work(), work(styles=[{"name": "ink", "weight": 1.0}]), work()
-        styled = replace(styled, styles={"ink": {"path": str(path), "sha256": digest}})
-        for one in (plain, styled, after):
-            await told.pool.run(up.engine, one)
-        hashes = [(await told.produced(one.key)).pictures[0].sha256 for one in (plain, styled, after)]
-        assert hashes[0] == hashes[2] != hashes[1]
+    path = tmp_path / "ink.safetensors"
+    transformer = FluxTransformer2DModel.from_pretrained(folder, subfolder="transformer")
+    digest = write_lora(path, {"transformer": transformer}, strength=2.0)
+    up = await told.up()
+    plain, styled, after = work(), work(styles=(StyleUse("ink"),)), work()
+    styled = replace(styled, styles={"ink": {"path": str(path), "sha256": digest}})
+    for one in (plain, styled, after):
+        await told.pool.run(up.engine, one)
+    hashes = [(await told.produced(one.key)).pictures[0].sha256 for one in (plain, styled, after)]
+    assert hashes[0] == hashes[2] != hashes[1]
 
 
 async def test_a_model_that_is_missing_is_told_in_one_sentence(settings: dict[str, Any], tmp_path: Path) -> None:

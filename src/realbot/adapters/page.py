@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 #: For events that wait for the studio: none holds up another, and none is offered as an API.
 SUBMIT: Mapping[str, Any] = {"concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private"}
-#: For events that only move values between fields.
+#: For events that answer at once.
 LOCAL: Mapping[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 #: Submits a request for the visitor behind a Gradio request.
@@ -153,18 +154,13 @@ def _dials(preset: Any, limits: Any, schedulers: Sequence[str]) -> dict[str, Any
             dials["seed"] = gr.Textbox(label=labels["seed"], placeholder=words.SEED_HINT, elem_id="seed")
             dials["lock"] = gr.Checkbox(label=labels["lock"], value=False, elem_id="lock")
 
-    def sized(name: str) -> tuple[int, int]:
-        return sizes.get(name, (preset.width, preset.height))
-
-    def shaped(width: float, height: float) -> str | None:
-        return next((name for name, size in sizes.items() if size == (width, height)), None)
-
-    def locked(text: str) -> bool:
-        return bool(text.strip())
-
-    shape.input(sized, shape, [dials["width"], dials["height"]], **LOCAL)
-    gr.on([dials["width"].change, dials["height"].change], shaped, [dials["width"], dials["height"]], shape, **LOCAL)
-    dials["seed"].input(locked, dials["seed"], dials["lock"], **LOCAL)
+    both = [dials["width"], dials["height"]]
+    table = json.dumps(sizes)
+    shape.input(None, shape, both, js=f"name => ({table})[name]", **LOCAL)
+    fits = "Object.entries(sizes).find(([, [w, h]]) => w === width && h === height)"
+    shaped = f"(width, height) => {{ const sizes = {table}; return ({fits} || [null])[0]; }}"
+    gr.on([dial.change for dial in both], None, both, shape, js=shaped, **LOCAL)
+    dials["seed"].change(None, dials["seed"], dials["lock"], js="text => text.trim() !== ''", **LOCAL)
     return dials
 
 

@@ -192,7 +192,7 @@ class Routes:
         share = f"{status.step * 100 // max(status.steps, 1)} % · " if isinstance(status, Running) else ""
         foot = " · ".join(filter(None, (state, words.line(*self._studio.line()))))
         return {
-            "stage": cards.stage(active, person.latest, newest, "" if engine.up else state),
+            "stage": cards.stage(active, person.last(), newest, "" if engine.up else state),
             "foot": cards.text(foot),
             "title": f"{share or ('… ' if active else '')}realbot",
         }

@@ -35,7 +35,12 @@ class Visitor:
 
     def active(self) -> list[Job]:
         """The jobs under way, the one being painted first, then in the order of the line."""
-        return sorted(self._jobs.values(), key=lambda job: (not isinstance(job.status, Running), job.created))
+        jobs = [job for job in self._jobs.values() if not is_final(job.status)]
+        return sorted(jobs, key=lambda job: (not isinstance(job.status, Running), job.created))
+
+    def last(self) -> Job | None:
+        """The job that ended last."""
+        return next((job for job in reversed(self._jobs.values()) if is_final(job.status)), self.latest)
 
     def take(self, job: Job) -> None:
         """Show a job from now on."""

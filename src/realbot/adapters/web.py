@@ -59,7 +59,8 @@ class Page:
         stopping = asyncio.Event()
         with listen(self._host, self._port) as door:
             async with Visitors(self._studio) as visitors:
-                app = await asyncio.to_thread(self._build, Routes(self._studio, visitors, stopping))
+                routes = Routes(self._studio, visitors, stopping)
+                app = await asyncio.to_thread(asyncio.run, self._build(routes))
                 config = uvicorn.Config(
                     app, log_config=None, access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=GRACE
                 )
@@ -80,8 +81,12 @@ class Page:
                 if not server.started:
                     raise RuntimeError("the page did not start; the lines above this in the log say why")
 
-    def _build(self, routes: Routes) -> Door:
-        """The application; on a thread, because the import of Gradio takes seconds."""
+    async def _build(self, routes: Routes) -> Door:
+        """The application.
+
+        Built on a thread, because importing Gradio takes seconds, and in a loop of that thread's own, because Gradio
+        opens loops that nobody closes when it finds none.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
         os.environ.update(QUIET, GRADIO_TEMP_DIR=str(self._folder))
         page = importlib.import_module("realbot.adapters.page")

@@ -132,17 +132,25 @@ def eta(value: Eta | None) -> str:
     low, high = max(0.0, min(value.low, value.high)), max(0.0, value.high)
     if high < 2:
         return "a moment"
-    for limit, unit, size, grain in (
-        (20, "s", 1, 1),
-        (90, "s", 1, 5),
-        (5400, "min", 60, 60),
-        (math.inf, "h", 3600, 3600),
-    ):
-        if high <= limit:
-            first, last = math.floor(low / grain) * grain // size, math.ceil(high / grain) * grain // size
-            first = max(first, grain // size)
-            return f"about {last} {unit}" if first >= last else f"about {first}–{last} {unit}"
-    raise AssertionError("the last limit is infinite")
+    unit, size, grain = _scale(high)
+    first = max(math.floor(low / grain), 1) * grain // size
+    last = math.ceil(high / grain) * grain // size
+    return f"about {last} {unit}" if first >= last else f"about {first}–{last} {unit}"
+
+
+def wait(seconds: float) -> str:
+    """How long to wait at most, in round numbers: "about 10 s"."""
+    unit, size, grain = _scale(seconds)
+    return f"about {max(math.ceil(seconds / grain), 1) * grain // size} {unit}"
+
+
+def _scale(seconds: float) -> tuple[str, int, int]:
+    """The unit that a time is told in, its seconds, and the seconds it is rounded to."""
+    if seconds <= 20:
+        return "s", 1, 1
+    if seconds <= 90:
+        return "s", 1, 5
+    return ("min", 60, 60) if seconds <= 5400 else ("h", 3600, 3600)
 
 
 def say(status: Status, job: Job | None = None) -> str:
@@ -184,13 +192,13 @@ def refusal(error: Refused, now: float | None = None) -> str:
     nearest = getattr(error, "nearest", "")
     if nearest and nearest not in text:
         text = f"{text.rstrip('.')}. Did you mean {nearest}?"
-    wait = 0.0
+    seconds = 0.0
     if isinstance(error, TooSoon):
-        wait = error.wait
+        seconds = error.wait
     elif isinstance(error, OverQuota) and error.resets:
-        wait = error.resets - (time.time() if now is None else now)
-    if wait > 0 and not re.search(r"\d", text):
-        text = f"{text.rstrip('.')}. Try again in {eta(Eta(wait, wait))}."
+        seconds = error.resets - (time.time() if now is None else now)
+    if seconds > 0 and not re.search(r"\d", text):
+        text = f"{text.rstrip('.')}. Try again in {wait(seconds)}."
     return text
 
 

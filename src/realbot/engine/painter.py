@@ -118,7 +118,7 @@ class Painter:
                 with run.timed("decode"):
                     image = self.stages.decode(latents)
                 path = run.picture(index)
-                text = re.sub(rf"\bSeed: {request.seed}\b", f"Seed: {seed}", work.parameters)
+                text = _reseeded(work.parameters, request.seed, seed)
                 saves.append(self._saver.submit(_save, image, path, text, seed))
             run.check()
             with run.timed("save"):
@@ -224,6 +224,12 @@ class _Run:
         """Delete what is left of them."""
         for path in self._shown:
             path.unlink(missing_ok=True)
+
+
+def _reseeded(parameters: str, first: int, seed: int) -> str:
+    """The generation parameters of the first picture as those of another; settings come last, after any prompt."""
+    before, found, after = parameters.rpartition(f"Seed: {first}")
+    return f"{before}Seed: {seed}{after}" if found else parameters
 
 
 def _save(image: Image.Image, path: Path, parameters: str, seed: int) -> Picture:
