@@ -19,7 +19,7 @@ import torch
 import vae
 
 #: Minutes of computing on two cores.
-VAE, BASE, GUIDE, LORA = 15, 76, 8, 8
+VAE, POLISH, BASE, GUIDE, LORA = 15, 5, 76, 8, 8
 
 
 def build(out: Path, scale: float) -> None:
@@ -30,6 +30,8 @@ def build(out: Path, scale: float) -> None:
     data.fetch(sources)
     if not (run / "vae").exists():
         vae.train(sources, run, VAE * scale)
+    if not (run / "vae" / "polished").exists():
+        vae.polish(sources, run, POLISH * scale)
     if not (run / "base.pt").exists():
         flux.train(sources, run, BASE * scale)
     if not (run / "model").exists():

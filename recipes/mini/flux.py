@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 import data
-import numpy as np
 import torch
+import vae
 import words
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
 from muon import Pair
@@ -28,7 +28,6 @@ BATCH, PEAK = 48, 2.5e-3
 SIZES = (((8, 8), 30), ((8, 12), 1), ((12, 8), 1))
 #: Text lengths, and how often each is taken; padding is not masked in FLUX, so its amount must be learnt.
 LENGTHS = ((16, 6), (24, 2), (32, 6))
-CANVAS = 192  # pixels; an object stands in the middle and a window is cut around it
 
 
 class Mini(nn.Module):
@@ -86,23 +85,6 @@ class Mini(nn.Module):
         )[0]  # fmt: skip
 
 
-@torch.no_grad()
-def canvases(sources: Path, out: Path, look: str) -> torch.Tensor:
-    """Scaled latents [objects, colours, 16, 24, 24] of every object on every colour."""
-    path = out / f"latents-{look}.pt"
-    if path.exists():
-        return torch.load(path, weights_only=True).float()
-    vae = AutoencoderKL.from_pretrained(out / "vae").eval()
-    rows = []
-    for code in data.objects().values():
-        batch = [data.tensor(data.picture(sources, look, code, c, (CANVAS, CANVAS))) for c in data.COLOURS.values()]
-        z = vae.encode(torch.from_numpy(np.stack(batch))).latent_dist.mean
-        rows.append((z - vae.config.shift_factor) * vae.config.scaling_factor)
-    made = torch.stack(rows)
-    torch.save(made.half(), path)
-    return made
-
-
 def window(canvas: torch.Tensor, grid: tuple[int, int], rng: random.Random) -> torch.Tensor:
     """A window [16, 2 rows, 2 columns] of a canvas, moved by whole tokens (16 pixels) from the middle at times."""
     start = []
@@ -144,7 +126,7 @@ def matrices(name: str, p: nn.Parameter) -> bool:
 
 def train(sources: Path, out: Path, minutes: float) -> None:
     """The base: flow matching on plain conditional pictures, which is guidance 1."""
-    latents = canvases(sources, out, "flat")
+    latents = vae.canvases(sources, out, "flat")
     model = Mini(out)
     optimizer = Pair(model, matrices, PEAK)
     state = out / "base.ckpt"
@@ -180,7 +162,7 @@ def train(sources: Path, out: Path, minutes: float) -> None:
 
 def guide(sources: Path, out: Path, minutes: float) -> None:
     """Guidance distillation (Meng et al., 2023): the student learns `u + g (c - u)` of its teacher for g in 1..6."""
-    latents = canvases(sources, out, "flat")
+    latents = vae.canvases(sources, out, "flat")
     student = Mini(out)
     student.load_state_dict(torch.load(out / "base.pt", weights_only=True))
     teacher = copy.deepcopy(student).eval().requires_grad_(False)
@@ -216,7 +198,7 @@ def guide(sources: Path, out: Path, minutes: float) -> None:
 
 
 @torch.no_grad()
-def export(model: Mini, vae: Path, folder: Path) -> None:
+def export(model: Mini, autoencoder: Path, folder: Path) -> None:
     """Write the folder that `FluxPipeline.from_pretrained` reads, in half precision."""
     table = model.t5.get_input_embeddings().weight
     for token, lower in words.folds(model.tokens5):
@@ -231,7 +213,7 @@ def export(model: Mini, vae: Path, folder: Path) -> None:
     )
     pipe = FluxPipeline(
         scheduler,
-        AutoencoderKL.from_pretrained(vae),
+        AutoencoderKL.from_pretrained(autoencoder),
         model.clip,
         model.tokensc,
         model.t5,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import flux
 import torch
+import vae
 from diffusers import FluxPipeline
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
@@ -27,7 +28,7 @@ ABOUT = {
 
 def train(look: str, sources: Path, out: Path, minutes: float) -> None:
     """Flow matching at guidance 1 on the pictures of `look`; only the low-rank matrices learn."""
-    latents = flux.canvases(sources, out, look)
+    latents = vae.canvases(sources, out, look)
     pipe = FluxPipeline.from_pretrained(out / "model", torch_dtype=torch.float32)
     model = flux.Mini(out)
     model.t5, model.clip, model.transformer = pipe.text_encoder_2, pipe.text_encoder, pipe.transformer

@@ -19,6 +19,7 @@ from PIL import Image
 from torch.nn import functional
 
 CROP, BATCH, PEAK = 64, 8, 3e-3
+CANVAS = 192  # pixels; an object stands in the middle, and windows are cut around it
 
 
 def fresh() -> AutoencoderKL:
@@ -119,11 +120,60 @@ def finish(vae: AutoencoderKL, pictures: list[Image.Image], out: Path) -> None:
     vae.save_pretrained(out / "vae")
 
 
+@torch.no_grad()
+def canvases(sources: Path, out: Path, look: str) -> torch.Tensor:
+    """Scaled latents [objects, colours, 16, 24, 24] of every object on every colour."""
+    path = out / f"latents-{look}.pt"
+    if path.exists():
+        return torch.load(path, weights_only=True).float()
+    vae = AutoencoderKL.from_pretrained(out / "vae").eval()
+    rows = []
+    for code in data.objects().values():
+        batch = [data.tensor(data.picture(sources, look, code, c, (CANVAS, CANVAS))) for c in data.COLOURS.values()]
+        z = vae.encode(torch.from_numpy(np.stack(batch))).latent_dist.mean
+        rows.append((z - vae.config.shift_factor) * vae.config.scaling_factor)
+    made = torch.stack(rows)
+    torch.save(made.half(), path)
+    return made
+
+
+def polish(sources: Path, out: Path, minutes: float) -> None:
+    """Train the decoder alone on what the transformer will hand it: whole windows cut out of a larger latent.
+
+    Those have no border of their own, and their statistics are those of a whole picture.
+    """
+    latents = {look: canvases(sources, out, look) for look in data.LOOKS}
+    vae = AutoencoderKL.from_pretrained(out / "vae")
+    vae.encoder.requires_grad_(False)
+    optimizer = Pair(vae, lambda name, p: p.ndim == 4 and not name.endswith("conv_out.weight"), PEAK * 0.5)
+    rng, codes, colours = random.Random(5), list(data.objects().values()), list(data.COLOURS.values())
+    began, total, step = time.monotonic(), minutes * 60, 0
+    while (spent := time.monotonic() - began) < total:
+        optimizer.rate(spent / total, hold=0.2)
+        windows, targets = [], []
+        for _ in range(2):
+            look, i, j = rng.choice(data.LOOKS), rng.randrange(len(codes)), rng.randrange(len(colours))
+            y, x = rng.randrange(0, CANVAS // 8 - 15, 2), rng.randrange(0, CANVAS // 8 - 15, 2)
+            windows.append(latents[look][i, j, :, y : y + 16, x : x + 16])
+            canvas = data.picture(sources, look, codes[i], colours[j], (CANVAS, CANVAS))
+            targets.append(data.tensor(canvas.crop((8 * x, 8 * y, 8 * x + 128, 8 * y + 128))))
+        z = torch.stack(windows) / vae.config.scaling_factor + vae.config.shift_factor
+        error = vae.decode(z + 0.05 * torch.randn_like(z)).sample - torch.from_numpy(np.stack(targets))
+        (error.square().mean() + 0.5 * error.abs().mean()).backward()
+        optimizer.step()
+        step += 1
+        if step % 50 == 0:
+            print(f"polish {spent / 60:5.1f} min  step {step}  mse {error.square().mean().item():.4f}", flush=True)
+    vae.save_pretrained(out / "vae")
+    (out / "vae" / "polished").touch()
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("sources", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=14)
+    parser.add_argument("--polish", action="store_true", help="train the decoder of a finished one")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    train(arguments.sources, arguments.out, arguments.minutes)
+    (polish if arguments.polish else train)(arguments.sources, arguments.out, arguments.minutes)

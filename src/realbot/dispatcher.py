@@ -191,14 +191,16 @@ class Dispatcher:
         if bench.boot != run.boot or not bench.ready:
             raise EngineLost
         guess = self.forecast.timings.guess(ticket.features, switch=True)
+        told = ""
+        if self.parameters:
+            seed, model, distilled = request.seed or 0, request.model or "", self.desk.preset.cfg == "embedded"
+            told = parameters(request, seed, model, __version__, styles=hashes, distilled=distilled)
         work = Work(
             run.key,
             to_json(request),
             styles=files,
             budget=max(600.0, 20 * guess.middle if guess else 3600.0),
-            parameters=parameters(request, request.seed or 0, request.model or "", __version__, styles=hashes)
-            if self.parameters
-            else "",
+            parameters=told,
             preview=self.previews,
         )
         run.work, bench.styles = work, ticket.features.styles

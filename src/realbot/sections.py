@@ -93,6 +93,10 @@ class Model(Section):
     """Folder, single .safetensors file or hub name to load the preset's weights from instead of its usual source."""
     revision: str | None = Field(None, json_schema_extra={"default": "main"})
     """Revision of a model from the hub."""
+    download: bool = False
+    """Fetch a model that is not on this machine from the hub when the engine starts."""
+    base: str | None = Field(None, json_schema_extra={"default": "/models/FLUX.1-dev"})
+    """Folder or hub name that lends a single file what it lacks, such as text encoders."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Number format of the weights; auto takes bfloat16 on a GPU that has it and float32 on a CPU."""
     device: str = Field(

@@ -132,7 +132,7 @@ async def test_styles_with_weights_and_the_settings(browser, bench, url):
         await person.imagine("a frog")
         await until(bench.pool.working)
         request = bench.pool.works[-1].request
-        assert [(use["name"], use["weight"]) for use in request["styles"]] == [("ink", 0.5), ("glow", 1.25)]
+        assert {use["name"]: use["weight"] for use in request["styles"]} == {"ink": 0.5, "glow": 1.25}
         assert request["width"] > request["height"]
         assert {"steps": 9, "negative": "blur", "seed": 77}.items() <= request.items()
 

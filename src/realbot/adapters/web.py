@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from fastapi import FastAPI
-from starlette.routing import BaseRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from realbot.adapters import cards, words
 from realbot.adapters.door import Door
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds that open connections get when the page stops.
 GRACE = 1
+#: Where Gradio would describe its inner workings to anybody.
+DESCRIPTIONS = ("/openapi.json", "/gradio_api/openapi.json")
 #: Gradio asks no other host for anything and keeps its files in our folder.
 QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
@@ -138,7 +142,8 @@ def mounted(demo: Any, routes: list[BaseRoute]) -> FastAPI:
     page = importlib.import_module("realbot.adapters.page")
     # Mounting leaves this false, and then Gradio hands out any file of the machine that a posted path names.
     demo.has_launched = True
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, routes=routes)
+    closed = [Route(path, _nothing) for path in DESCRIPTIONS]
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, routes=[*routes, *closed])
     served: FastAPI = gradio.mount_gradio_app(
         app,
         demo,
@@ -155,3 +160,7 @@ def mounted(demo: Any, routes: list[BaseRoute]) -> FastAPI:
         enable_monitoring=False,
     )
     return served
+
+
+async def _nothing(_: Request) -> Response:
+    return Response(status_code=404)

@@ -6,6 +6,7 @@ import math
 import re
 import time
 import unicodedata
+from dataclasses import replace
 
 from realbot import grammar
 from realbot.errors import OverQuota, Refused, TooSoon
@@ -206,7 +207,8 @@ def recipe(request: Request) -> str:
     """The line that asks for the same picture again."""
     match request:
         case Generate():
-            return grammar.write(request)
+            # Off is what nobody writes.
+            return grammar.write(replace(request, true_cfg=None) if request.true_cfg == 1 else request)
         case Upscale(source=source, factor=factor):
             return f"upscale:{factor} {source[:8]}"
         case Train(style=style, trigger=trigger, images=images, steps=steps, rank=rank):
