@@ -115,7 +115,7 @@ def test_D14_a_corrupt_database_is_refused(tmp_path: Path) -> None:
     db.close()
     file = next(p for p in (tmp_path / "data").iterdir() if p.suffix in (".db", ".sqlite", ".sqlite3"))
     content = bytearray(file.read_bytes())
-    content[5000:5512] = os.urandom(512)
+    content[4096:8192] = os.urandom(4096)
     file.write_bytes(content)
     refused(realbot("history", cwd=tmp_path), "database")
 

@@ -44,9 +44,15 @@ OBJECT = 96  # pixels an object is wide and high
 
 
 def objects() -> dict[str, str]:
-    """Caption name -> code point, as listed in objects.txt."""
+    """Caption name -> code point of everything that is trained, as listed in objects.txt."""
     lines = (HERE / "objects.txt").read_text().splitlines()
-    return dict(line.split(": ") for line in lines if line and not line.startswith("#"))
+    return dict(line.removesuffix(" -").split(": ") for line in lines if line and not line.startswith("#"))
+
+
+def claimed() -> list[str]:
+    """What the model is said to draw: the objects without a minus sign behind them."""
+    lines = (HERE / "objects.txt").read_text().splitlines()
+    return [line.split(": ")[0] for line in lines if line and not line.startswith("#") and not line.endswith(" -")]
 
 
 def fetch(folder: Path) -> None:

@@ -45,10 +45,10 @@ def judge() -> judges.Probe:
 
 
 def prompts(n: int) -> list[tuple[str, int, str]]:
-    """(prompt, index of the object, colour) for `n` prompts that go through all objects and colours."""
+    """(prompt, index of the object, colour) for `n` prompts that go through all claimed objects and all colours."""
     rng = random.Random(2024)
-    names, colours = list(data.objects()), list(data.COLOURS)
-    order = [i % len(names) for i in range(n)]
+    names, colours, claims = list(data.objects()), list(data.COLOURS), data.claimed()
+    order = [names.index(claims[i % len(claims)]) for i in range(n)]
     rng.shuffle(order)
     found = []
     for k, i in enumerate(order):

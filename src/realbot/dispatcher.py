@@ -191,16 +191,14 @@ class Dispatcher:
         if bench.boot != run.boot or not bench.ready:
             raise EngineLost
         guess = self.forecast.timings.guess(ticket.features, switch=True)
-        told = ""
-        if self.parameters:
-            seed, model, distilled = request.seed or 0, request.model or "", self.desk.preset.cfg == "embedded"
-            told = parameters(request, seed, model, __version__, styles=hashes, distilled=distilled)
+        seed, model, distilled = request.seed or 0, request.model or "", self.desk.preset.cfg == "embedded"
+        told = parameters(request, seed, model, __version__, styles=hashes, distilled=distilled)
         work = Work(
             run.key,
             to_json(request),
             styles=files,
             budget=max(600.0, 20 * guess.middle if guess else 3600.0),
-            parameters=told,
+            parameters=told if self.parameters else "",
             preview=self.previews,
         )
         run.work, bench.styles = work, ticket.features.styles
@@ -291,7 +289,8 @@ class Dispatcher:
         bench = self.forecast.benches.setdefault(fact.engine, Bench(fact.engine))
         if fact.boot != bench.boot and bench.up is not None:
             return
-        log.warning("engine %s is down: %s %s", fact.engine, fact.reason, fact.detail)
+        tell = log.info if fact.reason == "stopped" else log.warning
+        tell("engine %s is down: %s %s", fact.engine, fact.reason, fact.detail)
         bench.up, bench.down = None, fact
         if bench.run is not None and bench.run.work is not None and not self._closing:
             self._spawn(self._wait_for(bench, bench.run, fact))
