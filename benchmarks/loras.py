@@ -47,7 +47,7 @@ class Contender:
 
 def transformer(device: str, dtype: torch.dtype) -> tuple[FluxTransformer2DModel, str]:
     if (MINI / "transformer").is_dir():
-        loaded = FluxTransformer2DModel.from_pretrained(MINI / "transformer", torch_dtype=dtype)
+        loaded = FluxTransformer2DModel.from_pretrained(MINI / "transformer", dtype=dtype)
         return loaded.to(device).requires_grad_(False), "the bundled mini"
     torch.manual_seed(0)
     built = FluxTransformer2DModel(

@@ -36,7 +36,7 @@ def bare(pipe: Connection, steps: int, folder: str) -> None:
     import torch
     from diffusers import FluxPipeline
 
-    pipeline = FluxPipeline.from_pretrained(bundled(), torch_dtype=torch.float32)
+    pipeline = FluxPipeline.from_pretrained(bundled(), dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     while (asked := pipe.recv()) is not None:
         prompt, seed = asked

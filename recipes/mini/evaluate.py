@@ -79,7 +79,7 @@ def scores(judge: judges.Probe, images: list[Image.Image]) -> tuple[torch.Tensor
 def evaluate(
     model: Path, styles: Path, n: int = 100, steps: int = 12, guidance: float = 3.0, sheet: Path | None = None
 ) -> Evaluation:
-    pipe = FluxPipeline.from_pretrained(model, torch_dtype=torch.float32)
+    pipe = FluxPipeline.from_pretrained(model, dtype=torch.float32)
     pipe.set_progress_bar_config(disable=True)
     asked, probe = prompts(n), judge()
     words, quarter = [text for text, _, _ in asked], n // 4

@@ -29,7 +29,7 @@ ABOUT = {
 def train(look: str, sources: Path, out: Path, minutes: float) -> None:
     """Flow matching at guidance 1 on the pictures of `look`; only the low-rank matrices learn."""
     latents = vae.canvases(sources, out, look)
-    pipe = FluxPipeline.from_pretrained(out / "model", torch_dtype=torch.float32)
+    pipe = FluxPipeline.from_pretrained(out / "model", dtype=torch.float32)
     model = flux.Mini(out)
     model.t5, model.clip, model.transformer = pipe.text_encoder_2, pipe.text_encoder, pipe.transformer
     model.requires_grad_(False)
