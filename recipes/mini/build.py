@@ -1,7 +1,7 @@
 """Makes the bundled model from nothing: fetch, draw, train, distil, LoRAs, evaluate, install into src/realbot/mini.
 
 `python build.py [--out build/mini] [--scale 1.0]`; each stage that is complete is skipped, an interrupted one goes on.
-`--scale` multiplies the training times: 1.0 is what two CPU cores need for the shipped quality.
+`--scale` multiplies the training times; README.md tells how the shipped files were trained.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 import vae
 
 #: Minutes of computing on two cores.
-VAE, POLISH, BASE, GUIDE, LORA = 15, 5, 76, 8, 8
+VAE, POLISH, BASE, GUIDE, LORA = 15, 5, 76, 8, 16
 
 
 def build(out: Path, scale: float) -> None:
