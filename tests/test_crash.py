@@ -82,7 +82,7 @@ def test_D1_D4_D6_D7_G6_G7_nothing_is_lost_when_bot_and_engine_are_killed_at_ran
             wanted += draw.randrange(4)
             strikes = tuple(draw.uniform(0.2, 1.0) * whole for _ in range(draw.randrange(3)))
             code = nursery.life(wanted, after=draw.uniform(0.02, 1.2) * whole, strikes=strikes)
-            assert code in (-9, 0)
+            assert code in (-9, 0), [words for words in Diary(tmp_path).read() if words[0] == "error"]
             lives += 1
             killed += code == -9
             assert lives < 4 * KILLS + 10

@@ -16,7 +16,6 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
-import resvg_py
 from PIL import Image
 
 HERE = Path(__file__).parent
@@ -91,6 +90,8 @@ def cutout(folder: Path, look: str, code: str, side: int = OBJECT) -> Image.Imag
         base = folder / look / "package" / "assets"
         path = next(p for p in (base / f"{code}.webp", base / f"{code}-fe0f.webp") if p.exists())
         return Image.open(path).convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
+    import resvg_py  # Only drawing needs it: `evaluate.py` runs without the extra `mini`.
+
     chars, pictures, _ = icons(folder, look)
     icon = pictures[chars[code]]
     default = 128 if look == "flat" else 32

@@ -1,7 +1,8 @@
-"""Trains the transformer of `mini` with its two text encoders, then distils guidance into it.
+"""Trains the transformer of `mini` with its two text encoders and the LoRAs of its styles, then distils guidance.
 
-`python flux.py base SOURCES OUT --minutes 80` learns the pictures and goes on from its last checkpoint,
-`python flux.py guide ...` makes the guidance input mean what it means in FLUX.1-dev.
+`python flux.py base SOURCES OUT --minutes 80` learns the flat pictures, `python flux.py styles ...` all three looks, the
+other two through their LoRAs, and `python flux.py guide ...` makes the guidance input mean what it means in FLUX.1-dev.
+The first two go on from their last checkpoint.
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import os
 import random
 import time
 from pathlib import Path
 
 import data
+import lora
 import torch
 import vae
 import words
 from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
 from muon import Pair
 from torch import nn
+from torch.func import functional_call
 from torch.nn import functional
 from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
@@ -28,6 +32,8 @@ BATCH, PEAK = 48, 2.5e-3
 SIZES = (((8, 8), 30), ((8, 12), 1), ((12, 8), 1))
 #: Text lengths, and how often each is taken; padding is not masked in FLUX, so its amount must be learnt.
 LENGTHS = ((16, 6), (24, 2), (32, 6))
+#: How often each look is taken once all are trained.
+TAKEN = {"flat": 9, "realism": 7, "ink": 4}
 
 
 class Mini(nn.Module):
@@ -58,6 +64,7 @@ class Mini(nn.Module):
             num_attention_heads=6, joint_attention_dim=128, pooled_projection_dim=64, guidance_embeds=True,
             axes_dims_rope=(8, 12, 12),
         )  # fmt: skip
+        self.styles = nn.ModuleDict({look: lora.Style(self.transformer) for look in lora.ABOUT})
 
     def text(self, captions: list[str], length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """T5 states [n, length, 128] and pooled CLIP states [n, 64], as FluxPipeline makes them."""
@@ -75,14 +82,17 @@ class Mini(nn.Module):
         guidance: torch.Tensor,
         text: tuple[torch.Tensor, torch.Tensor],
         grid: tuple[int, int],
+        look: str = "flat",
     ) -> torch.Tensor:
         """Velocity [n, tokens, 64] at noise level `sigma` [n] in 0..1."""
         states, pooled = text
-        return self.transformer(
+        asked = dict(
             hidden_states=x, timestep=sigma, guidance=guidance, pooled_projections=pooled, encoder_hidden_states=states,
             txt_ids=torch.zeros(states.shape[1], 3), return_dict=False,
             img_ids=FluxPipeline._prepare_latent_image_ids(1, *grid, "cpu", torch.float32),
-        )[0]  # fmt: skip
+        )  # fmt: skip
+        changed = {} if look == "flat" else self.styles[look].merged(self.transformer)
+        return functional_call(self.transformer, changed, kwargs=asked)[0]
 
 
 def window(canvas: torch.Tensor, grid: tuple[int, int], rng: random.Random) -> torch.Tensor:
@@ -91,7 +101,7 @@ def window(canvas: torch.Tensor, grid: tuple[int, int], rng: random.Random) -> t
     for tokens in grid:
         spare = canvas.shape[1] // 2 - tokens
         middle = spare // 2
-        move = rng.choices((-1, 0, 1), weights=(1, 14, 1))[0] if spare else 0
+        move = rng.choices((-1, 0, 1), weights=(1, 8, 1))[0] if spare else 0
         start.append(2 * (middle + move))
     y, x = start
     return canvas[:, y : y + 2 * grid[0], x : x + 2 * grid[1]]
@@ -120,53 +130,61 @@ def length(rng: random.Random) -> int:
 
 
 def matrices(name: str, p: nn.Parameter) -> bool:
-    """What Muon steps: the matrices inside the blocks; not embeddings, modulation and output."""
-    return p.ndim == 2 and "blocks." in name and ".norm" not in name
+    """What Muon steps: the matrices inside the blocks and of the styles; not embeddings, modulation and output."""
+    return p.ndim == 2 and ("blocks." in name or "styles." in name) and ".norm" not in name
 
 
-def train(sources: Path, out: Path, minutes: float) -> None:
-    """The base: flow matching on plain conditional pictures, which is guidance 1."""
-    latents = vae.canvases(sources, out, "flat")
+def train(sources: Path, out: Path, minutes: float, stage: str) -> None:
+    """Flow matching on plain conditional pictures, which is guidance 1: the flat ones, then those of all looks."""
+    taken = {"flat": 1} if stage == "base" else TAKEN
+    latents = {look: vae.canvases(sources, out, look) for look in taken}
     model = Mini(out)
-    optimizer = Pair(model, matrices, PEAK)
-    state = out / "base.ckpt"
+    if stage == "base":
+        model.styles.requires_grad_(False)
+    else:
+        model.load_state_dict(torch.load(out / "base.pt", weights_only=True), strict=False)
+    optimizer = Pair(model, matrices, PEAK if stage == "base" else PEAK * 0.6)
+    state = out / f"{stage}.ckpt"
     spent, step = 0.0, 0
     if state.exists():
         saved = torch.load(state, weights_only=True)
-        model.load_state_dict(saved["model"])
+        model.load_state_dict(saved["model"], strict=False)
         optimizer.load_state_dict(saved["optimizer"])
         spent, step = saved["spent"], saved["step"]
     torch.manual_seed(step)
     rng = random.Random(step)
-    began, total, last, losses = time.monotonic() - spent, minutes * 60, spent, []
+    began, total, last = time.monotonic() - spent, minutes * 60, spent
+    losses: dict[str, list[float]] = {look: [] for look in taken}
     while (spent := time.monotonic() - began) < total:
-        optimizer.rate(spent / total, hold=0.35)
-        x, captions, grid = batch(latents, BATCH, rng)
+        optimizer.rate(spent / total, hold=0.35 if stage == "base" else 0.25)
+        look = rng.choices(list(taken), weights=list(taken.values()))[0]
+        x, captions, grid = batch(latents[look], BATCH, rng)
         sigma, noise = levels(BATCH), torch.randn_like(x)
         mixed = torch.lerp(x, noise, sigma[:, None, None])
-        v = model(mixed, sigma, torch.ones(BATCH), model.text(captions, length(rng)), grid)
+        v = model(mixed, sigma, torch.ones(BATCH), model.text(captions, length(rng)), grid, look)
         loss = functional.mse_loss(v, noise - x)
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
+        losses[look].append(loss.item())
         step += 1
         if step % 20 == 0:
-            print(f"base {spent / 60:5.1f} min  step {step}  loss {sum(losses[-20:]) / 20:.4f}", flush=True)
+            means = "  ".join(f"{k} {sum(v[-20:]) / max(1, len(v[-20:])):.4f}" for k, v in losses.items())
+            print(f"{stage} {spent / 60:5.1f} min  step {step}  {means}", flush=True)
         if spent - last > 240:
             last = spent
             torch.save(
                 {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step}, state
             )
-    torch.save(model.state_dict(), out / "base.pt")
+    torch.save(model.state_dict(), out / f"{stage}.pt")
 
 
 def guide(sources: Path, out: Path, minutes: float) -> None:
     """Guidance distillation (Meng et al., 2023): the student learns `u + g (c - u)` of its teacher for g in 1..6."""
-    latents = vae.canvases(sources, out, "flat")
+    latents = {look: vae.canvases(sources, out, look) for look in TAKEN}
     student = Mini(out)
-    student.load_state_dict(torch.load(out / "base.pt", weights_only=True))
+    student.load_state_dict(torch.load(out / "styles.pt", weights_only=True))
     teacher = copy.deepcopy(student).eval().requires_grad_(False)
-    # The words stay as they are; only the transformer learns what guidance means.
+    # The words stay as they are; only the transformer and its styles learn what guidance means.
     student.t5.requires_grad_(False)
     student.clip.requires_grad_(False)
     optimizer = Pair(student, matrices, PEAK * 0.4)
@@ -175,7 +193,8 @@ def guide(sources: Path, out: Path, minutes: float) -> None:
     began, total = time.monotonic(), minutes * 60
     while (spent := time.monotonic() - began) < total:
         optimizer.rate(spent / total, hold=0.2)
-        x, captions, grid = batch(latents, BATCH, rng)
+        look = rng.choices(list(TAKEN), weights=list(TAKEN.values()))[0]
+        x, captions, grid = batch(latents[look], BATCH, rng)
         sigma, noise = levels(BATCH), torch.randn_like(x)
         mixed = torch.lerp(x, noise, sigma[:, None, None])
         g = torch.where(torch.rand(BATCH) < 0.15, torch.ones(BATCH), 1 + 5 * torch.rand(BATCH))
@@ -183,10 +202,10 @@ def guide(sources: Path, out: Path, minutes: float) -> None:
         with torch.no_grad():
             one = torch.ones(BATCH)
             text = teacher.text(captions, n)
-            c = teacher(mixed, sigma, one, text, grid)
-            u = teacher(mixed, sigma, one, teacher.text([""] * BATCH, n), grid)
+            c = teacher(mixed, sigma, one, text, grid, look)
+            u = teacher(mixed, sigma, one, teacher.text([""] * BATCH, n), grid, look)
             target = u + g[:, None, None] * (c - u)
-        loss = functional.mse_loss(student(mixed, sigma, g, text, grid), target)
+        loss = functional.mse_loss(student(mixed, sigma, g, text, grid, look), target)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
@@ -194,6 +213,8 @@ def guide(sources: Path, out: Path, minutes: float) -> None:
         if step % 50 == 0:
             print(f"guide {spent / 60:5.1f} min  step {step}  loss {sum(losses[-50:]) / 50:.4f}", flush=True)
     torch.save(student.state_dict(), out / "guided.pt")
+    for look, style in student.styles.items():
+        style.save(look, out / "styles", step)
     export(student, out / "vae", out / "model")
 
 
@@ -232,17 +253,14 @@ def export(model: Mini, autoencoder: Path, folder: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("stage", choices=("base", "guide", "export"))
+    parser.add_argument("stage", choices=("base", "styles", "guide"))
     parser.add_argument("sources", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=80)
     arguments = parser.parse_args()
-    if arguments.stage == "base":
-        train(arguments.sources, arguments.out, arguments.minutes)
-    elif arguments.stage == "guide":
+    # Said aloud, the number also holds for the thread that computes the gradients.
+    torch.set_num_threads(os.cpu_count() or 1)
+    if arguments.stage == "guide":
         guide(arguments.sources, arguments.out, arguments.minutes)
     else:
-        made = Mini(arguments.out)
-        saved = torch.load(arguments.out / "base.ckpt", weights_only=True)
-        made.load_state_dict(saved["model"])
-        export(made, arguments.out / "vae", arguments.out / "model")
+        train(arguments.sources, arguments.out, arguments.minutes, arguments.stage)

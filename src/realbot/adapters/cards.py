@@ -166,7 +166,8 @@ def stage(active: Sequence[Job], latest: Job | None, entry: Entry | None, engine
         large = under_way(first, engine=engine if isinstance(first.status, Waiting) else "")
         return large + (f'<ul class="turns" data-key="turns">{rest}</ul>' if rest else "")
     if latest is not None:
-        return ended(latest, favourite=entry.favourite if entry is not None and entry.id == latest.id else None)
+        # The history may be a moment behind; what has just been painted is nobody's favourite yet.
+        return ended(latest, favourite=entry is not None and entry.id == latest.id and entry.favourite)
     return welcome(engine) if entry is None else remembered(entry)
 
 
