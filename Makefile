@@ -5,7 +5,7 @@ PIP     = $(VENV)/bin/pip --disable-pip-version-check
 # The CPU build where one is offered; for CUDA: make run TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cu130"
 TORCH  ?= torch==2.13.0
 
-.PHONY: run test lint bench mini clean
+.PHONY: run test lint bench messages mini clean
 
 run: $(VENV)/.run
 	$(VENV)/bin/realbot run
@@ -21,6 +21,10 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	for script in benchmarks/*.py; do echo "== $$script"; $(VENV)/bin/python $$script || exit 1; done
+
+# Brings the translations in src/realbot/locale up to date with the sentences in the code.
+messages: $(VENV)/.dev
+	$(VENV)/bin/python recipes/messages.py
 
 # Draws, trains and evaluates the bundled model; about two hours on two cores, and goes on where it was stopped.
 mini: $(VENV)/.dev

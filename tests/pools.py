@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import struct
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +25,34 @@ from realbot.engine import (
     Step,
     Work,
 )
+from realbot.engine.models import denoised
 from realbot.errors import EngineLost
-from realbot.jobs import canonical
+from realbot.jobs import Generate, Upscale, canonical, from_json
+
+
+def steps(work: Work) -> int:
+    """How many steps the work takes, as a real engine counts them."""
+    request = from_json(work.request)
+    return max(denoised(request), 1) if isinstance(request, Generate) else 1
+
+
+def drawn(work: Work, words: bytes) -> bytes:
+    """A PNG file of the size that was asked for, in a colour and with a text chunk that follow from the words."""
+    request = from_json(work.request)
+    if isinstance(request, Upscale):
+        head = Path(work.files[request.source]).read_bytes()[16:24]
+        width, height = (side * request.factor for side in struct.unpack(">II", head))
+    else:
+        width, height = request.width or 64, request.height or 64
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    line = b"\0" + hashlib.sha256(words).digest()[:3] * width
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(line * height, 1)
+    parts = {b"IHDR": header, b"tEXt": b"words\0" + words, b"IDAT": pixels, b"IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(name, data) for name, data in parts.items())
 
 
 @dataclass
@@ -162,7 +190,7 @@ class InProcessPool:
     def step(self, n: int, name: str = "one") -> None:
         one = self.engines[name]
         assert one.work is not None
-        self.tell(one, Step(one.work.key, n, one.work.request["steps"]))
+        self.tell(one, Step(one.work.key, n, steps(one.work)))
 
     def fail(self, kind: str, detail: str = "", *, ok: bool = True, name: str = "one") -> None:
         one = self.engines[name]
@@ -175,29 +203,32 @@ class InProcessPool:
         work = one.work
         assert work is not None
         pictures = []
-        for i in range(work.request["count"] if count is None else count):
-            seed = work.request["seed"] + i
+        for i in range(work.request.get("count", 1) if count is None else count):
+            seed = work.request.get("seed", 0) + i
             styles = {name: use["sha256"] for name, use in work.styles.items()}
-            data = canonical([{**work.request, "seed": seed, "count": 1}, styles, self.print])
+            data = drawn(work, canonical([{**work.request, "seed": seed, "count": 1}, styles, self.print]))
             path = self.spool / f"{work.key}-{i}.png"
             path.write_bytes(b"spoiled" if spoil else data)
             pictures.append(Picture(str(path), hashlib.sha256(data).hexdigest(), len(data), seed))
         self.produced.append(work.key)
-        self.end(one, Produced(work.key, tuple(pictures), "image/png", seconds, {"denoise": seconds}))
+        upscaled = work.request["verb"] == "upscale"
+        notes = (("upscaled", "lanczos"),) if upscaled else ()
+        stages = {"upscale" if upscaled else "denoise": seconds}
+        self.end(one, Produced(work.key, tuple(pictures), "image/png", seconds, stages, notes))
 
     async def paint(self, one: Engine, work: Work) -> None:
-        steps = work.request["steps"]
-        for n in range(1, steps + 1):
+        of = steps(work)
+        for n in range(1, of + 1):
             await asyncio.sleep(self.pace)
             if work.key in one.cancelled:
                 self.end(one, Cancelled(work.key, n))
                 return
-            self.tell(one, Step(work.key, n, steps))
-            if n == 1 and self.poison.get(work.request["prompt"], 0):
+            self.tell(one, Step(work.key, n, of))
+            if n == 1 and self.poison.get(work.request.get("prompt", ""), 0):
                 self.poison[work.request["prompt"]] -= 1
                 self.crash(one.name)
                 return
-        self.finish(one.name, seconds=max(self.pace * steps, 0.001))
+        self.finish(one.name, seconds=max(self.pace * of, 0.001))
 
     def tell(self, one: Engine, fact: Fact) -> None:
         one.last[fact.key] = fact  # type: ignore[union-attr]

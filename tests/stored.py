@@ -9,6 +9,7 @@ from pathlib import Path
 
 from realbot import database
 from realbot.jobs import Generate, Origin, StyleUse, Train, Upscale, User
+from realbot.rows import OWN, Circle
 from realbot.store import Row, Store, Usage
 
 ANN, BOB = User("discord", "1", "Ann"), User("discord", "2", "Bob")
@@ -31,9 +32,11 @@ async def put(
     asked: str | None = None,
     dedup: str | None = None,
     now: float = NOW,
+    circle: Circle = OWN,
 ) -> Row:
     job = job or f"job-{next(ids)}"
-    return await store.put(job, user, request, asked, Origin(user.platform, "room"), dedup, now, free)
+    origin = Origin(user.platform, "room", server=circle.server.partition(":")[2])
+    return await store.put(job, user, request, asked, origin, dedup, now, free, circle)
 
 
 async def picture(store: Store, folder: Path, content: bytes = b"picture") -> str:
@@ -51,9 +54,10 @@ async def paint(
     key: str | None = "key",
     asked: str | None = None,
     content: bytes = b"picture",
+    circle: Circle = OWN,
 ) -> Row:
     """A job all the way to delivered."""
-    row = await put(store, user, request, asked=asked)
+    row = await put(store, user, request, asked=asked, circle=circle)
     image = await picture(store, folder, content)
     assert await store.start(row.id, 1)
     assert await store.produce(row.id, [image], 2.5, STAGES, "print", key)

@@ -73,7 +73,7 @@ async def rig(
     styles_folder = folder / "styles"
     styles_folder.mkdir(parents=True, exist_ok=True)
     styles = Styles([styles_folder])
-    async with Store.open(folder / "data") as store:
+    async with Store.open(folder / "data", clock) as store:
         studio = Studio(store, engines, settings(**(sections or {})), styles, pace=waits, clock=clock)
         await studio.open()
         try:

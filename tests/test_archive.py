@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from realbot import rows
 from realbot.errors import Invalid, NotYours
 from realbot.jobs import Generate, StyleUse, User
+from realbot.rows import Circle
 from realbot.store import Store
 from stored import ANN, APPLE, BOB, NOW, paint, picture, put, state, store_file
 
@@ -42,13 +43,20 @@ async def test_R8_the_cache_answers_exactly_the_same_request(store: Store, tmp_p
     assert await store.recall_asked(ANN, "waits") is None
 
 
-async def test_P9_R12_another_persons_answer_is_recalled_only_in_the_scope_of_everyone(
-    store: Store, tmp_path: Path
+CIRCLES = [Circle(), *(Circle(scope, f"discord:{n}") for scope in ("user", "server", "everyone") for n in (1, 2))]
+
+
+@pytest.mark.parametrize("made", CIRCLES)
+@pytest.mark.parametrize("asked", CIRCLES)
+async def test_P9_P10_R12_an_answer_of_another_is_recalled_only_where_both_places_share_it(
+    store: Store, tmp_path: Path, made: Circle, asked: Circle
 ) -> None:
-    row = await paint(store, tmp_path, asked="question")
-    assert await store.recall("key", BOB) is None
+    row = await paint(store, tmp_path, asked="question", circle=made)
+    both = made.scope == asked.scope == "everyone"
+    near = made.server == asked.server != "" and "user" not in (made.scope, asked.scope)
+    assert await store.recall("key", BOB, asked) == (row if both or near else None)
     assert await store.recall_asked(BOB, "question") is None
-    assert await store.recall("key", None) == row
+    assert await store.recall("key", ANN, asked) == row
 
 
 @pytest.mark.parametrize("harm", ["flip", "cut", "delete"])
@@ -239,7 +247,7 @@ async def test_every_query_uses_an_index(store: Store, tmp_path: Path) -> None:
     row = await paint(store, tmp_path, asked="question")
     await put(store, dedup="click")
     await store.recall("key", ANN)
-    await store.recall("key", None)
+    await store.recall("key", ANN, Circle("everyone", "discord:1"))
     await store.recall_asked(ANN, "question")
     await store.history(ANN, before=99, search="apple")
     await store.history(ANN)
@@ -261,7 +269,7 @@ async def test_every_query_uses_an_index(store: Store, tmp_path: Path) -> None:
             assert not [step for step in plan if step.startswith("SCAN jobs") and "jobs_line" not in step], statement
             assert not [step for step in plan if step.startswith(("SCAN pictures", "SCAN charges"))], statement
             if "WHERE key = 'key' AND user_key" in statement:
-                assert any("jobs_key (key=? AND user_key=?)" in step for step in plan)
+                assert any("jobs_key (key=?" in step for step in plan)
             if "asked_key = 'question'" in statement and "LIMIT 1" in statement:
                 assert any("jobs_asked (user_key=? AND asked_key=?)" in step for step in plan)
     assert plans > 20

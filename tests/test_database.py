@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import resource
@@ -16,7 +17,10 @@ import pytest
 
 import torn
 from realbot import database
+from realbot.actions import Asking
 from realbot.errors import ConfigError
+from realbot.jobs import Generate, Origin, User
+from realbot.rows import Circle
 from realbot.store import Store
 from stored import multiply, put, thirty
 
@@ -135,7 +139,7 @@ async def test_D22_a_newer_database_is_refused_and_unchanged(used: Path) -> None
     with closing(sqlite3.connect(used / database.NAME)) as db:
         db.execute("PRAGMA user_version = 7")
     before = (used / database.NAME).read_bytes()
-    with pytest.raises(ConfigError, match=r"newer realbot \(schema 7, this one knows 1\): upgrade"):
+    with pytest.raises(ConfigError, match=r"newer realbot \(schema 7, this one knows 2\): upgrade"):
         async with Store.open(used):
             pass
     assert (used / database.NAME).read_bytes() == before
@@ -247,3 +251,88 @@ async def test_C3_a_store_of_ten_thousand_waiting_jobs_opens_within_two_seconds(
     async with Store.open(tmp_path) as store:
         assert len(await store.waiting()) == 10_001
         assert time.process_time() - begun < 2
+
+
+def aged(folder: Path, version: int, *statements: str) -> None:
+    """A data folder as a realbot of an earlier schema left it."""
+    database.prepare(folder)
+    database.migrate(folder, 0, {number: sql for number, sql in database.steps().items() if number <= version})
+    with closing(sqlite3.connect(folder / database.NAME)) as db:
+        for statement in statements:
+            db.execute(statement)
+        db.commit()
+
+
+FIRST = (
+    "INSERT INTO jobs (id, platform, user_key, user_name, request, prompt, origin, dedup, asked_key, key, state,"
+    " created) VALUES ('old', 'discord', 'discord:1', 'Ann',"
+    """ '{"verb": "generate", "prompt": "an apple", "seed": 7}',"""
+    """ 'an apple', '{"platform": "discord", "place": "room", "message": "m", "thread": "", "locale": "de"}',"""
+    " NULL, 'asked', 'key', 'delivered', 1000000.0)",
+    "INSERT INTO charges VALUES ('old', 'discord:1', 1000000.0, 1)",
+    "INSERT INTO scores (at, low, high, actual) VALUES (1000000.0, 1.0, 3.0, 2.0)",
+    "INSERT INTO meta VALUES ('fact fingerprint', 'print')",
+)
+
+
+async def test_D21_a_database_of_the_first_schema_is_copied_and_brought_up_to_date(tmp_path: Path) -> None:
+    ann, bob = User("discord", "1", "Ann"), User("discord", "2")
+    everyone = Circle("everyone", "discord:1")
+    aged(tmp_path, 1, *FIRST)
+    async with Store.open(tmp_path, clock=lambda: 1_000_001.0) as store:
+        row = await store.row("old", ann)
+        assert row is not None
+        assert row.request == Generate(prompt="an apple", seed=7)
+        assert row.origin == Origin("discord", "room", "m", "", "de")
+        assert (await store.history(ann, search="apple")) == [row]
+        # What was made before sharing was known stays with its person.
+        assert await store.recall("key", ann, everyone) == row
+        assert await store.recall("key", bob, everyone) is None
+        assert (await store.usage(ann, 1_000_001.0)).today == 1
+        assert await store.scores() == [(1.0, 3.0, 2.0)]
+        assert await store.remembered("fingerprint") == "print"
+        await store.place_card("old", "99", {})
+        (button,) = await store.actions([Asking("again", "old", ann.key)])
+        assert (await store.acted(button, ann.key)).job_id == "old"
+        assert (await store.tally("")).accuracy == 1.0
+        assert await store.erase(ann) == 1
+        assert (await store.usage(ann, 1_000_001.0)).today == 1
+    with closing(sqlite3.connect(tmp_path / "realbot-before-0002.db")) as copy:
+        assert copy.execute("PRAGMA user_version").fetchone() == (1,)
+        assert copy.execute("SELECT id FROM jobs").fetchall() == [("old",)]
+    async with Store.open(tmp_path) as store:
+        assert await store.row("old") is None
+
+
+async def test_P12_the_copy_from_before_an_upgrade_is_deleted_after_thirty_days(tmp_path: Path) -> None:
+    aged(tmp_path, 1, *FIRST)
+    copy = tmp_path / "realbot-before-0002.db"
+    for days, there in ((0, True), (29, True), (31, False)):
+        if copy.exists():
+            os.utime(copy, (time.time() - days * 86_400,) * 2)
+        async with Store.open(tmp_path):
+            assert copy.exists() == there
+
+
+async def test_D21_every_database_hashes_with_a_key_of_its_own(tmp_path: Path) -> None:
+    keys = set()
+    for name in ("a", "b"):
+        aged(tmp_path / name, 1)
+        async with Store.open(tmp_path / name) as store:
+            keys.add(store._pepper)
+        async with Store.open(tmp_path / name) as store:
+            keys.add(store._pepper)
+    assert len(keys) == 2
+    assert all(len(key) == 32 for key in keys)
+
+
+async def test_D21_an_upgrade_that_the_disk_does_not_take_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    aged(tmp_path, 1, *FIRST)
+    steps = {**database.steps(), 2: database.steps()[2] + "\nINSERT INTO nowhere VALUES (1);"}
+    with pytest.raises(ConfigError, match="could not be brought to schema 2"):
+        database.migrate(tmp_path, 1, steps)
+    with closing(sqlite3.connect(tmp_path / database.NAME)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        assert "scope" not in [column[1] for column in db.execute("PRAGMA table_info(jobs)")]
+    async with Store.open(tmp_path) as store:
+        assert await store.row("old") is not None

@@ -12,7 +12,7 @@ import pytest
 from lag import LagProbe
 from pools import InProcessPool
 from realbot.errors import Blocked, Invalid, NotYours, OverQuota, QueueFull, Refused, TooSoon
-from realbot.jobs import Cancelled, Done, Generate, Running, StyleUse, Upscale, User, Waiting
+from realbot.jobs import Cancelled, Done, Generate, Running, StyleUse, Train, Upscale, User, Waiting
 from studios import ANNA, BERT, HERE, end, lora, rig, until
 
 # Acceptance and limits
@@ -89,7 +89,7 @@ async def test_Q4_a_full_line_refuses_and_drops_nobody(tmp_path: Path):
 async def test_Q5_lower_limits_hold_for_new_requests_only(tmp_path: Path):
     async with rig(tmp_path, hand=True) as r:
         waiting = [await r.ask(f"{n}", steps=50) for n in range(4)]
-        sections = r.studio._settings
+        sections = r.studio._house.base
         r.studio.configure(
             sections.model_copy(
                 update={"limits": sections.limits.model_copy(update={"waiting_per_user": 2, "max_steps": 10})}
@@ -115,7 +115,11 @@ async def test_Q5_lower_limits_hold_for_new_requests_only(tmp_path: Path):
         (Generate(prompt="x", scheduler="nonsense"), Invalid),
         (Generate(prompt="x", styles=(StyleUse("nonsense"),)), Invalid),
         (Generate(prompt="a gun"), Blocked),
-        (Upscale(source="0" * 64), Invalid),
+        (Upscale(source="0" * 64), NotYours),
+        (Upscale(source="nonsense"), Invalid),
+        (Generate(prompt="x", source="0" * 64), NotYours),
+        (Generate(prompt="x", strength=0.5), Invalid),
+        (Train(style="x", trigger="x", images=()), Invalid),
     ],
 )
 async def test_Q17_nonsense_is_refused_and_leaves_nothing(tmp_path: Path, request_: Generate, error: type[Refused]):

@@ -9,8 +9,9 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from realbot.config import Settings, environment
 from realbot.engine import EnginePool
@@ -22,6 +23,9 @@ from realbot.store import Store
 from realbot.studio import Studio
 from realbot.styles import Styles
 
+if TYPE_CHECKING:
+    from realbot.adapters import Adapter
+
 log = logging.getLogger(__name__)
 
 #: Seconds between two looks at the style folders.
@@ -30,6 +34,10 @@ SWEEP = 2.0
 RETENTION = 3600.0
 #: Seconds that a picture under way gets when realbot stops; a service manager waits for ten.
 GRACE = 6.0
+#: Seconds that a front-end waits at most until the one before it can be used.
+START = 60.0
+#: Front-ends that somebody else can turn away while realbot runs.
+PLATFORMS = ("discord", "telegram")
 
 
 @asynccontextmanager
@@ -66,43 +74,71 @@ async def opened(settings: Settings, grace: float = GRACE) -> AsyncIterator[Stud
 
 
 async def run(settings: Settings) -> None:
-    """Serve every front-end that is configured, until SIGTERM or SIGINT."""
-    for name in ("discord", "telegram"):
-        if getattr(settings, name) is not None:
-            raise ConfigError(
-                f"{name}.token is set, but this version has no {name.title()} front-end; remove the section [{name}].",
-                key=f"{name}.token",
-            )
+    """Serve every front-end that is configured, until SIGTERM or SIGINT.
+
+    One that Discord or Telegram turns away leaves the others alone. Raises its ConfigError when it was the last.
+    """
+    if settings.telegram is not None:
+        raise ConfigError(
+            "telegram.token is set, but this version has no Telegram front-end; remove the section [telegram].",
+            key="telegram.token",
+        )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with opened(settings) as studio:
-        fronts = []
-        if settings.web is not None:
-            from realbot.adapters import web
-
-            password = settings.web.password
-            fronts.append(
-                web.serve(
-                    studio,
-                    settings.web.host,
-                    settings.web.port,
-                    password.get_secret_value() if password else None,
-                    settings.paths.data / "web",
-                )
-            )
-        tasks = [asyncio.create_task(front) for front in fronts]
+        tasks = set()
+        ready: asyncio.Event | None = None
+        for front in _fronts(settings, studio):
+            before, ready = ready, asyncio.Event()
+            tasks.add(asyncio.create_task(_serve(front, ready, before), name=front.platform))
         waiter = asyncio.create_task(stop.wait())
+        serving = set(tasks)
         try:
-            await asyncio.wait([waiter, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            while serving and not stop.is_set():
+                ended, _ = await asyncio.wait({waiter, *serving}, return_when=asyncio.FIRST_COMPLETED)
+                serving -= ended
+                for task in ended & tasks:
+                    failure = task.exception()
+                    if not (isinstance(failure, ConfigError) and task.get_name() in PLATFORMS and serving):
+                        task.result()
+                    log.critical("%s is off, the rest goes on: %s", task.get_name(), failure)
         finally:
-            for task in (waiter, *tasks):
+            for task in (waiter, *serving):
                 task.cancel()
-            ended = await asyncio.gather(*tasks, return_exceptions=True)
-        for failure in ended:
-            if isinstance(failure, Exception):
-                raise failure
+            left = await asyncio.gather(waiter, *serving, return_exceptions=True)
+        for ending in left:
+            if isinstance(ending, Exception):
+                raise ending
+
+
+async def _serve(front: Adapter, ready: asyncio.Event, before: asyncio.Event | None) -> None:
+    """Serve a front-end once the one before it can be used: loading a large library holds up everything else."""
+    if before is not None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START):
+                await before.wait()
+    await front.serve(ready=ready)
+
+
+def _fronts(settings: Settings, studio: Studio) -> Iterator[Adapter]:
+    """The front-ends of the settings, those that load the most first. Their libraries are loaded only here."""
+    if settings.web is not None:
+        from realbot.adapters import web
+
+        password = settings.web.password
+        yield web.Page(
+            studio,
+            host=settings.web.host,
+            port=settings.web.port,
+            password=password.get_secret_value() if password else None,
+            folder=settings.paths.data / "web",
+        )
+    if settings.discord is not None:
+        from realbot.adapters import discord
+
+        yield discord.Front(studio, settings.discord)
 
 
 def styles(settings: Settings) -> Styles:
@@ -117,6 +153,7 @@ def _pool(settings: Settings) -> EnginePool:
     told = {
         "model": settings.model.model_dump(mode="json"),
         "engine": settings.engine.model_dump(mode="json"),
+        "upscale": settings.upscale.model_dump(mode="json"),
         "spool": str(spool),
     }
     argv = [sys.executable, "-m", "realbot.engine.worker", "--settings", json.dumps(told)]

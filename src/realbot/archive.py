@@ -14,11 +14,18 @@ from . import rows
 from .errors import Invalid, NotYours
 from .jobs import ImageId, User
 from .pictures import Pictures
-from .rows import JOB, Row
+from .rows import JOB, OWN, Arguments, Circle, Row
 from .writer import Writer
 
 _NEVER = 2**63 - 1
-_RECALL = JOB + " WHERE key = ?{} ORDER BY seq DESC LIMIT 1"
+#: A picture answers others only when both the place it was made in and the one that asks share so widely.
+_RECALL = (
+    JOB
+    + " WHERE key = :key AND (user_key = :user"
+    + " OR (:scope = 'everyone' AND scope = 'everyone')"
+    + " OR (:scope <> 'user' AND scope <> 'user' AND server = :server AND server <> ''))"
+    + " ORDER BY seq DESC LIMIT 1"
+)
 _HISTORY = JOB + " WHERE user_key = ? AND seq < ? AND state IN ('produced', 'delivering', 'delivered', 'kept')"
 
 
@@ -34,11 +41,11 @@ class Archive:
         #: Pictures that were adopted and that no row names yet.
         self._fresh: Counter[ImageId] = Counter()
 
-    async def recall(self, key: str, user: User | None) -> Row | None:
-        """The last answer to exactly this request, among the person's or everyone's, its pictures verified."""
-        if user is None:
-            return await self._recall(_RECALL.format(""), (key,))
-        return await self._recall(_RECALL.format(" AND user_key = ?"), (key, user.key))
+    async def recall(self, key: str, user: User, circle: Circle = OWN) -> Row | None:
+        """The last answer to exactly this request, among those the person may get there, its pictures verified."""
+        return await self._recall(
+            _RECALL, {"key": key, "user": user.key, "scope": circle.scope, "server": circle.server}
+        )
 
     async def recall_asked(self, user: User, asked_key: str) -> Row | None:
         """The person's last answer to this question, whatever its seed, its pictures verified."""
@@ -77,7 +84,7 @@ class Archive:
 
         async def work(db: aiosqlite.Connection) -> list[ImageId] | None:
             found = await rows.one(db, "SELECT seq FROM jobs WHERE id = ? AND user_key = ?", (job_id, user.key))
-            return None if found is None else await _delete(db, [found["seq"]])
+            return None if found is None else await deleted(db, [found["seq"]])
 
         images = await self._writer.run(work)
         if images is None:
@@ -95,7 +102,7 @@ class Archive:
                 " ('accepted', 'running', 'produced', 'delivering') LIMIT 500",
                 (before,),
             )
-            return len(found), await _delete(db, [row["seq"] for row in found])
+            return len(found), await deleted(db, [row["seq"] for row in found])
 
         total = 0
         while True:
@@ -122,6 +129,16 @@ class Archive:
             self._fresh[image] += 1
             return image
 
+    async def disown(self, images: Sequence[ImageId]) -> None:
+        """These adopted pictures are not needed after all."""
+        self._settle(images)
+        await self._drop(images)
+
+    async def abandon(self, image: ImageId) -> None:
+        """An adopted picture that no request came to name is deleted; a named one stays."""
+        self._fresh.pop(image, None)
+        await self._drop([image])
+
     async def picture(self, image: ImageId, user: User | None = None) -> Path:
         """The verified file of a picture; a damaged one is removed, and the cache forgets it.
 
@@ -146,14 +163,14 @@ class Archive:
             known = await self._writer.run(lambda db: rows.rows(db, "SELECT DISTINCT image FROM pictures"), write=False)
             return await asyncio.to_thread(self._pictures.sweep, {row["image"] for row in known} | set(self._fresh))
 
-    async def _rows(self, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
+    async def _rows(self, sql: str, arguments: Arguments = ()) -> list[Row]:
         found = await self._writer.run(lambda db: rows.rows(db, sql, arguments), write=False)
         return [rows.load(row) for row in found]
 
     async def _change(self, sql: str, arguments: Sequence[Any]) -> bool:
         return await self._writer.run(lambda db: rows.count(db, sql, arguments)) > 0
 
-    async def _recall(self, sql: str, arguments: Sequence[Any]) -> Row | None:
+    async def _recall(self, sql: str, arguments: Arguments) -> Row | None:
         while found := await self._rows(sql, arguments):
             images = found[0].images
             broken = [image for image in images if not await asyncio.to_thread(self._pictures.intact, image)]
@@ -196,7 +213,7 @@ class Archive:
                 del self._fresh[image]
 
 
-async def _delete(db: aiosqlite.Connection, seqs: Sequence[int]) -> list[ImageId]:
+async def deleted(db: aiosqlite.Connection, seqs: Sequence[int]) -> list[ImageId]:
     """Delete jobs and return the pictures they referred to."""
     images: list[ImageId] = []
     for seq in seqs:

@@ -5,6 +5,7 @@ This is the only module that reads the environment. Whatever is wrong becomes on
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -34,6 +35,7 @@ from .sections import (
     Queue,
     Section,
     Telegram,
+    Upscale,
     Web,
     allowed,
     members,
@@ -75,6 +77,8 @@ class Settings(BaseSettings):
     """What paints."""
     engine: Engine = Field(default_factory=Engine)
     """How it paints."""
+    upscale: Upscale = Field(default_factory=Upscale)
+    """How pictures are enlarged."""
     discord: Discord | None = None
     """Discord front-end; off when this section is left out."""
     telegram: Telegram | None = None
@@ -137,9 +141,22 @@ class Settings(BaseSettings):
         """What is allowed but unwise, one sentence each, for the log and `realbot doctor`."""
         return self._cautions
 
-    def for_place(self, place: str) -> Settings:
-        """These settings as they hold in one server or chat, "discord:GUILD" or "telegram:CHAT"."""
-        return self._places.get(place, self)
+    def for_place(self, *places: str) -> Settings:
+        """These settings as they hold in a server or chat, "discord:GUILD" or "telegram:CHAT".
+
+        Of several places, such as a server and a channel in it, the last that has a value decides.
+        """
+        own = [place for place in places if place in self._places]
+        if len(own) < 2:
+            return self._places[own[0]] if own else self
+        changed: dict[str, Section] = {}
+        for name in {name for place in own for name in self.override[place].model_fields_set}:
+            section: Section = getattr(self, name)
+            tables = [getattr(self.override[place], name) for place in own]
+            with contextlib.suppress(ValidationError):
+                values = {key: value for table in tables for key, value in table.items()}
+                changed[name] = type(section)(**{**section.model_dump(), **values})
+        return self._places[own[-1]].model_copy(update=changed)
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret's value, for the log to strike out."""

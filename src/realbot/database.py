@@ -44,6 +44,8 @@ UNREACHABLE = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
+#: Seconds for which the copy made before an upgrade is kept.
+KEPT = 30 * 86_400.0
 _BACKUP = "put back a copy made by `realbot backup`"
 
 
@@ -228,6 +230,14 @@ def identity(db: sqlite3.Connection) -> tuple[str, int]:
         raise sqlite3.DatabaseError("its identity is unreadable") from error
 
 
+def pepper(db: sqlite3.Connection) -> bytes:
+    """The key of the hashes that stand for people who had everything of theirs deleted."""
+    try:
+        return bytes.fromhex(db.execute("SELECT value FROM meta WHERE name = 'pepper'").fetchone()[0])
+    except (TypeError, ValueError) as error:
+        raise fault(f"The database is damaged (its key is unreadable): {_BACKUP}.") from error
+
+
 def damage(db: sqlite3.Connection, size: int = 0) -> str:
     """The first thing wrong with the structure or the constraints, empty for a sound database."""
     found = db.execute("PRAGMA integrity_check(1)" if size < FULL_CHECK else "PRAGMA quick_check(1)").fetchone()[0]
@@ -263,6 +273,15 @@ def migrate(folder: Path, have: int, known: Mapping[int, str]) -> None:
             f"The database {path} could not be brought to schema {todo[-1] if todo else have} ({error}); "
             "it is as it was before: free some space or ask for help."
         ) from error
+
+
+def tidy(folder: Path, now: float) -> None:
+    """Delete the copies made before upgrades of more than `KEPT` ago: what people deleted must not live on in them."""
+    for copy in folder.glob("realbot-before-*.db"):
+        with contextlib.suppress(OSError):
+            if copy.stat().st_mtime < now - KEPT:
+                copy.unlink()
+                log.info("the copy %s from before an upgrade is deleted", copy)
 
 
 def backup(folder: Path, target: Path) -> None:

@@ -7,27 +7,28 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from .config import Settings
-from .engine.models import PRESETS, Preset, resolve
+from .engine.models import PRESETS, Preset, resolve, shape
 from .errors import Invalid
-from .jobs import SEEDS, Generate, Request, User, key_of, seeded
-from .policy import ranges, words
+from .house import House
+from .jobs import FACTORS, SEEDS, Generate, Origin, Request, Upscale, User, key_of, seeded
+from .policy import adult, ranges, words
 from .rows import Row
-from .sections import Cache
 from .store import Store
 from .styles import Styles
 from .tickets import Notes, printed
+from .uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A request that passed: resolved and with a seed."""
 
-    request: Generate
+    request: Generate | Upscale
     notes: Notes
     asked_key: str  #: of the question without its seed
     question: str  #: of the question with its seed, among those who may share a picture; empty for nobody
     earlier: Row | None  #: the answer from before
+    pixels: int = 0  #: of an enlarged picture
 
 
 @dataclass(slots=True)
@@ -37,24 +38,33 @@ class Desk:
     store: Store
     styles: Styles
     preset: Preset
-    cache: Cache
+    house: House
     fingerprint: str = ""
     #: Seeds drawn for questions of people that are still on their way.
     _drawn: dict[tuple[str, str], int] = field(default_factory=dict)
     _sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
+    uploads: Uploads = field(init=False)
 
-    async def ask(self, user: User, request: Request, settings: Settings) -> Asked:
+    def __post_init__(self) -> None:
+        self.uploads = Uploads(self.store)
+
+    async def ask(self, user: User, request: Request, origin: Origin) -> Asked:
         """Check, resolve, draw the seed, look back. Raises Refused.
 
         The same question without a seed, asked by the same person, gets the seed it got before.
         """
+        if isinstance(request, Upscale):
+            return await self._enlarged(user, request, origin)
         if not isinstance(request, Generate):
             raise Invalid("Only pictures from words can be asked for here.")
+        settings = self.house.settings(origin)
         limits = settings.limits
         ranges(request, limits)
         words(request.prompt, settings.moderation.blocked)
+        adult(request, origin, settings.moderation)
         request = await self._styled(request)
-        resolved, notes = resolve(request, self.preset)
+        self.house.admit(request, origin)
+        resolved, notes = resolve(await self._sourced(user, request), self.preset)
         if request.steps is None and resolved.steps is not None:
             resolved = replace(resolved, steps=min(resolved.steps, limits.max_steps))
         ranges(resolved, limits)
@@ -63,7 +73,7 @@ class Desk:
         earlier = None
         if resolved.seed is not None:
             if self.fingerprint:
-                earlier = await self.find(user, key_of(resolved, printed(self.fingerprint, hashes)))
+                earlier = await self.find(user, key_of(resolved, printed(self.fingerprint, hashes)), origin)
         elif settings.cache.enabled:
             earlier = await self.store.recall_asked(user, asked_key)
             if earlier is not None and earlier.fingerprint != printed(self.fingerprint, hashes):
@@ -71,33 +81,81 @@ class Desk:
             resolved = replace(resolved, seed=earlier.seed if earlier else self._draw(user, asked_key))
         else:
             resolved = replace(resolved, seed=secrets.randbelow(SEEDS))
-        return Asked(resolved, notes, asked_key, self.question(user, resolved, hashes), earlier)
+        return Asked(resolved, notes, asked_key, self.question(user, resolved, hashes, origin), earlier)
 
     def settled(self, user: User, asked_key: str) -> None:
         """The question is answered, or never will be."""
         self._drawn.pop((user.key, asked_key), None)
 
-    async def find(self, user: User, key: str) -> Row | None:
-        """An earlier answer to exactly this, from those whose pictures this person may get."""
-        if not self.cache.enabled:
-            return None
-        return await self.store.recall(key, user if self.cache.scope == "user" else None)
+    async def forget(self, user: User) -> None:
+        """Nothing is remembered of a person's questions and uploads."""
+        for question in [one for one in self._drawn if one[0] == user.key]:
+            del self._drawn[question]
+        await self.uploads.forget(user)
 
-    async def files(self, request: Generate) -> dict[str, dict[str, str]]:
+    async def find(self, user: User, key: str, origin: Origin) -> Row | None:
+        """An earlier answer to exactly this, from those whose pictures this person may get there."""
+        if not self.house.settings(origin).cache.enabled:
+            return None
+        return await self.store.recall(key, user, self.house.circle(origin))
+
+    async def files(self, request: Generate | Upscale) -> dict[str, dict[str, str]]:
         """Path and sha256 of each style as it is on the disk now. Raises Invalid for an unknown or broken one."""
-        if not request.styles:
+        if not isinstance(request, Generate) or not request.styles:
             return {}
         async with self._sweeping:
             await asyncio.to_thread(self.styles.sweep)
         found = {use.name: self.styles.get(use.name) for use in request.styles}
         return {name: {"path": str(style.path), "sha256": style.sha256} for name, style in found.items()}
 
-    def question(self, user: User, request: Generate, hashes: Mapping[str, str]) -> str:
+    async def sources(self, request: Generate | Upscale) -> dict[str, str]:
+        """The path of each picture that a request starts from. Raises Invalid for a lost one."""
+        return {} if request.source is None else {request.source: str(await self.store.picture(request.source))}
+
+    async def pixels(self, request: Generate | Upscale) -> int:
+        """Those of an enlarged picture; 0 for a painted one, whose request tells."""
+        if not isinstance(request, Upscale):
+            return 0
+        width, height = await self.uploads.size(request.source)
+        return width * height * request.factor**2
+
+    def question(self, user: User, request: Request, hashes: Mapping[str, str], origin: Origin) -> str:
         """What is equal for jobs that may share one picture."""
-        if not self.cache.enabled:
+        if not self.house.settings(origin).cache.enabled:
             return ""
-        scope = user.key if self.cache.scope == "user" else ""
-        return f"{scope} {key_of(request, printed('', dict(hashes)))}"
+        circle = self.house.circle(origin)
+        among = {"user": user.key, "server": circle.server, "everyone": ""}[circle.scope]
+        return f"{circle.scope} {among} {key_of(request, printed('', dict(hashes)))}"
+
+    async def _enlarged(self, user: User, request: Upscale, origin: Origin) -> Asked:
+        settings = self.house.settings(origin)
+        self.house.admit(request, origin)
+        if request.factor not in FACTORS:
+            raise Invalid("A picture can be enlarged by 2 or by 4, not by {factor}.", factor=request.factor)
+        await self.uploads.check(user, request.source)
+        pixels = await self.pixels(request)
+        if pixels > settings.upscale.max_pixels:
+            raise Invalid(
+                "Enlarged by {factor} the picture would have {pixels} pixels; at most {most} are allowed.",
+                factor=request.factor,
+                pixels=pixels,
+                most=settings.upscale.max_pixels,
+            )
+        asked_key = key_of(request, printed("", {}))
+        earlier = None
+        if self.fingerprint:
+            earlier = await self.find(user, key_of(request, printed(self.fingerprint, {})), origin)
+        return Asked(request, (), asked_key, self.question(user, request, {}, origin), earlier, pixels)
+
+    async def _sourced(self, user: User, request: Generate) -> Generate:
+        """With the shape of its source where no size is given. Raises NotYours for a picture of somebody else."""
+        if request.source is None:
+            return request
+        await self.uploads.check(user, request.source)
+        if request.width is not None or request.height is not None:
+            return request
+        width, height = shape(await self.uploads.size(request.source), self.preset)
+        return replace(request, width=width, height=height)
 
     def _draw(self, user: User, asked_key: str) -> int:
         return self._drawn.setdefault((user.key, asked_key), secrets.randbelow(SEEDS))
@@ -113,7 +171,10 @@ class Desk:
                 other = style.base
             if other:
                 raise Invalid(
-                    f"The style {style.name} was made for {other} and does not fit {self.preset.name}; leave it out.",
+                    "The style {style} was made for {other} and does not fit {model}; leave it out.",
+                    style=style.name,
+                    other=other,
+                    model=self.preset.name,
                     word=use.name,
                 )
             uses.append(replace(use, name=style.name))

@@ -14,15 +14,14 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import __version__
 from .desk import Desk
 from .endings import ERRORS, Endings
-from .engine import Cancelled, EngineDown, EnginePool, EngineUp, Fact, Failed, Produced, RunKey, Started, Step, Work
-from .errors import EngineLost, Refused
+from .engine import Cancelled, EngineDown, EnginePool, EngineUp, Fact, Failed, Produced, RunKey, Started, Step
+from .errors import EngineLost, Invalid, Refused
 from .forecast import Forecast
-from .jobs import Waiting, key_of, to_json
+from .jobs import Generate, Waiting, key_of
+from .orders import order
 from .queue import Place
-from .recipe import parameters
 from .store import Store
 from .suspects import Suspects
 from .tickets import Bench, Pace, Run, Ticket, printed
@@ -128,8 +127,10 @@ class Dispatcher:
         busy.update(bench.run.ticket.question for bench in self.forecast.benches.values() if bench.run is not None)
 
         def alone(place: Place) -> bool:
-            question = self.endings.tickets[place.job].question
-            return not question or question not in busy
+            ticket = self.endings.tickets[place.job]
+            if self.desk.house.held(ticket.job.origin):
+                return False
+            return not ticket.question or ticket.question not in busy
 
         if self._aside:
             accused = {ticket.job.user.key for ticket in self._aside.values()}
@@ -143,9 +144,11 @@ class Dispatcher:
         benches = self.forecast.benches.values()
         if not benches or self._landing or any(not bench.ready or bench.run is not None for bench in benches):
             return
-        if not len(self.endings.line):
+        tickets = self.endings.tickets
+        left = [place for place in self.endings.line if not self.desk.house.held(tickets[place.job].job.origin)]
+        if not left:
             self._convict()
-        for place in list(self.endings.line):
+        for place in left:
             detail = f"The model {place.model} is not loaded any more."
             self._spawn(self.endings.fail(self.endings.tickets[place.job], "ModelMissing", detail))
 
@@ -168,8 +171,11 @@ class Dispatcher:
             if not refused:
                 log.exception("%s could not be started", run.key)
             self._free(bench, run)
-            name, detail = ("StyleBroken", str(error)) if refused else ("EngineError", "")
-            await self.endings.fail(run.ticket, name, detail)
+            name = "EngineError"
+            if refused:
+                lost = isinstance(error, Invalid) and error.word == run.ticket.request.source
+                name = "Invalid" if lost else "StyleBroken"
+            await self.endings.fail(run.ticket, name, str(error) if refused else "")
 
     async def _hand(self, bench: Bench, run: Run) -> None:
         ticket, request = run.ticket, run.ticket.request
@@ -178,7 +184,7 @@ class Dispatcher:
         files = await self.desk.files(request)
         hashes = {name: file["sha256"] for name, file in files.items()}
         run.fingerprint = printed(engine, hashes)
-        earlier = await self.desk.find(ticket.job.user, key_of(request, run.fingerprint))
+        earlier = await self.desk.find(ticket.job.user, key_of(request, run.fingerprint), ticket.job.origin)
         if earlier is not None and await self.endings.answer(ticket, earlier):
             self._free(bench, run)
             return
@@ -191,18 +197,13 @@ class Dispatcher:
         if bench.boot != run.boot or not bench.ready:
             raise EngineLost
         guess = self.forecast.timings.guess(ticket.features, switch=True)
-        seed, model, distilled = request.seed or 0, request.model or "", self.desk.preset.cfg == "embedded"
-        told = parameters(request, seed, model, __version__, styles=hashes, distilled=distilled)
-        work = Work(
-            run.key,
-            to_json(request),
-            styles=files,
-            budget=max(600.0, 20 * guess.middle if guess else 3600.0),
-            parameters=told if self.parameters else "",
-            preview=self.previews,
-        )
-        run.work, bench.styles = work, ticket.features.styles
-        ticket.job.board.post(self.forecast.running(run, request.steps or 0))
+        sources = await self.desk.sources(request)
+        recipe, preview = self.parameters, self.previews
+        work = order(run, self.desk.preset, guess, files, sources, recipe=recipe, preview=preview)
+        run.work = work
+        if isinstance(request, Generate):
+            bench.styles = ticket.features.styles
+        ticket.job.board.post(self.forecast.running(run, ticket.features.steps))
         try:
             await self.pool.run(bench.name, work)
         except EngineLost:

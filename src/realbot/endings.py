@@ -16,7 +16,7 @@ from typing import TypeVar
 from .engine import EnginePool, Produced
 from .errors import ConfigError
 from .eta import Timings
-from .jobs import Cancelled, Done, Failed, Status, key_of
+from .jobs import Cancelled, Done, Failed, ImageId, Status, count_of, key_of, seed_of
 from .queue import Line
 from .store import Row, Store
 from .tickets import Run, Ticket
@@ -74,23 +74,10 @@ class Endings:
     async def paint(self, run: Run, fact: Produced) -> bool:
         """Take an engine's pictures; False when they cannot be used and the job must be painted again."""
         ticket = run.ticket
-        images = []
-        for picture in fact.pictures:
-            path = Path(picture.path)
-            try:
-                image = await self.insist(lambda path=path: self.store.adopt(path))  # type: ignore[misc]
-            except OSError as error:
-                log.warning("a picture of %s is not there: %s", fact.key, error)
-                return False
-            if image != picture.sha256:
-                log.warning("a picture of %s is not what the engine wrote", fact.key)
-                return False
-            images.append(image)
-        if len(images) != ticket.request.count:
-            log.warning("%s has %d pictures instead of %d", fact.key, len(images), ticket.request.count)
-            return False
-        if not self._claim(ticket):
-            return True
+        images, usable = await self._adopted(fact, count_of(ticket.request))
+        if not usable or not self._claim(ticket):
+            await self.store.disown(images)
+            return usable
         notes = (*ticket.notes, *(note for note in fact.notes if note not in ticket.notes))
         key = key_of(ticket.request, run.fingerprint)
         kept = await self.insist(
@@ -98,7 +85,7 @@ class Endings:
                 ticket.id, images, fact.seconds, fact.stages, run.fingerprint, key, notes=notes, attempt=run.key.attempt
             )
         )
-        done = Done(tuple(images), ticket.request.seed or 0, fact.seconds, notes=notes)
+        done = Done(tuple(images), seed_of(ticket.request) or 0, fact.seconds, notes=notes)
         # Its owner may have deleted the job meanwhile.
         self._end(ticket, done if kept else Cancelled())
         await self._learn(ticket, fact)
@@ -106,16 +93,34 @@ class Endings:
             await self._share(ticket)
         return True
 
+    async def _adopted(self, fact: Produced, count: int) -> tuple[list[ImageId], bool]:
+        """The pictures that are in the store now, and whether they are what was asked for."""
+        images: list[ImageId] = []
+        for picture in fact.pictures:
+            path = Path(picture.path)
+            try:
+                images.append(await self.insist(lambda path=path: self.store.adopt(path)))  # type: ignore[misc]
+            except OSError as error:
+                log.warning("a picture of %s is not there: %s", fact.key, error)
+                return images, False
+            if images[-1] != picture.sha256:
+                log.warning("a picture of %s is not what the engine wrote", fact.key)
+                return images, False
+        if len(images) != count:
+            log.warning("%s has %d pictures instead of %d", fact.key, len(images), count)
+        return images, len(images) == count
+
     async def answer(self, ticket: Ticket, row: Row) -> bool:
         """Give a job the pictures of an earlier answer; False when it has ended in another way."""
         if not self._claim(ticket):
             return False
-        await self.insist(
+        kept = await self.insist(
             lambda: self.store.produce(
                 ticket.id, row.images, row.seconds, {}, row.fingerprint, row.key, notes=row.notes, cached=True
             )
         )
-        self._end(ticket, Done(row.images, row.seed or 0, row.seconds, cached=True, notes=row.notes))
+        done = Done(row.images, row.seed or 0, row.seconds, cached=True, notes=row.notes)
+        self._end(ticket, done if kept else Cancelled())
         return True
 
     async def cancel(self, ticket: Ticket) -> bool:
@@ -171,6 +176,6 @@ class Endings:
                 # No range is shown below a second.
                 took = max(self.monotonic() - ticket.accepted, 1.0)
                 self.timings.score(ticket.promised, took)
-                await self.store.score(ticket.promised.low, ticket.promised.high, took)
+                await self.store.score(ticket.promised.low, ticket.promised.high, took, ticket.job.origin.server_key)
         except ConfigError as error:
             log.warning("what this picture taught is not kept: %s", error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .jobs import Board, Cancelled, Done, Failed, ImageId, Job, Request, Status, Waiting
+from .jobs import Board, Cancelled, Done, Failed, ImageId, Job, Origin, Request, Status, Waiting
 from .rows import Row
 from .tickets import Notes
 
@@ -25,6 +25,9 @@ class Entry:
     favourite: bool
     error: str
     notes: Notes
+    origin: Origin
+    owner: str  #: key of the person
+    detail: str  #: of the error, or why it could not be delivered
 
     @classmethod
     def of(cls, row: Row) -> Entry:
@@ -41,6 +44,9 @@ class Entry:
             favourite=row.favourite,
             error=row.error,
             notes=row.notes,
+            origin=row.origin,
+            owner=row.user.key,
+            detail=row.detail,
         )
 
 

@@ -7,17 +7,23 @@ RealbotError
 │   ├── OutOfMemory · EngineLost · StyleBroken · ModelMissing
 └── ConfigError    whoever starts the bot: one line that names the key, exit code 2
 
-The docstring is the default message. Cancelling is a status, not an error.
+The docstring is the default message. Cancelling is a status, not an error. A message for a person is a template and
+its values, `Invalid("steps must be from {low} to {high}.", low=1, high=100)`: `str(error)` is the English sentence,
+`error.phrase` can be translated.
 """
 
 from __future__ import annotations
+
+from .phrases import Phrase
 
 
 class RealbotError(Exception):
     """Something went wrong."""
 
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or type(self).__doc__)
+    def __init__(self, message: str | None = None, /, **values: object) -> None:
+        said = message or str(type(self).__doc__)
+        self.phrase = said if isinstance(said, Phrase) and not values else Phrase(said, **values)
+        super().__init__(str(self.phrase))
 
 
 class Refused(RealbotError):
@@ -28,8 +34,8 @@ class Invalid(Refused):
     """This request is not valid."""
 
     #: `word` is the offending word as typed, `nearest` what was probably meant.
-    def __init__(self, message: str | None = None, *, word: str = "", nearest: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str | None = None, /, *, word: str = "", nearest: str = "", **values: object) -> None:
+        super().__init__(message, **values)
         self.word, self.nearest = word, nearest
 
 
@@ -41,8 +47,8 @@ class TooSoon(Refused):
     """Please wait a moment before the next picture."""
 
     #: `wait` is in seconds.
-    def __init__(self, message: str | None = None, *, wait: float = 0.0) -> None:
-        super().__init__(message)
+    def __init__(self, message: str | None = None, /, *, wait: float = 0.0, **values: object) -> None:
+        super().__init__(message, **values)
         self.wait = wait
 
 
@@ -50,8 +56,8 @@ class OverQuota(Refused):
     """Your pictures for today are used up."""
 
     #: `resets` is a Unix time in seconds, 0 when waiting does not help.
-    def __init__(self, message: str | None = None, *, resets: float = 0.0) -> None:
-        super().__init__(message)
+    def __init__(self, message: str | None = None, /, *, resets: float = 0.0, **values: object) -> None:
+        super().__init__(message, **values)
         self.resets = resets
 
 
@@ -87,6 +93,6 @@ class ConfigError(RealbotError):
     """The configuration is not valid."""
 
     #: `key` is the setting's name, `section.key`.
-    def __init__(self, message: str | None = None, *, key: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str | None = None, /, *, key: str = "", **values: object) -> None:
+        super().__init__(message, **values)
         self.key = key

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from typing import Any
 
-from .jobs import Eta, Generate
+from .engine.models import denoised
+from .jobs import Eta, Generate, Upscale
 
 #: Observations kept per model. The weight of one fades by half in about seven pictures.
 MEMORY, FADE = 64, 0.9
@@ -23,6 +24,8 @@ DOUBT = 0.1
 DRIFT = 0.05
 #: Half-width of the middle 80 % of a normal distribution, in standard deviations.
 DECILE = 1.2816
+#: Stands for a model's name where pictures are enlarged.
+UPSCALE = "upscale"
 #: How fast the ranges widen after a miss; one miss in ten on each side keeps the width as it is.
 PACE = 0.1
 
@@ -39,15 +42,14 @@ class Features:
     styles: tuple[tuple[str, float], ...] = ()  #: changing them costs a switch
 
     @classmethod
-    def of(cls, request: Generate) -> Features:
-        """The features of a resolved request."""
-        steps = request.steps or 1
-        if request.source is not None and request.strength is not None:
-            steps = max(1, round(steps * request.strength))
+    def of(cls, request: Generate | Upscale, pixels: int = 0) -> Features:
+        """The features of a resolved request; `pixels` are those of an enlarged picture."""
+        if isinstance(request, Upscale):
+            return cls(UPSCALE, pixels or 1024 * 1024 * request.factor**2, 1)
         return cls(
             request.model or "",
             (request.width or 1) * (request.height or 1),
-            steps,
+            max(denoised(request), 1),
             2 if request.true_cfg is not None and request.true_cfg > 1 else 1,
             request.count,
             tuple(sorted((use.name, float(use.weight)) for use in request.styles)),

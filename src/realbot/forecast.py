@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .eta import Features, Guess, Timings, schedule
-from .jobs import Eta, Running, Waiting
+from .jobs import Eta, Generate, Origin, Running, Waiting
 from .queue import Line
 from .tickets import Bench, Run, Ticket
 
@@ -19,6 +19,7 @@ class Forecast:
     line: Line
     timings: Timings
     tickets: Mapping[str, Ticket]
+    held: Callable[[Origin], bool]  #: whether nothing is painted for a place at the moment
     benches: dict[str, Bench] = field(default_factory=dict)
     monotonic: Callable[[], float] = time.monotonic
 
@@ -29,18 +30,29 @@ class Forecast:
 
     def show(self) -> None:
         """Post position and arrival to everyone who waits."""
-        etas = self._etas()
-        for n, place in enumerate(self.line):
-            self.tickets[place.job].job.board.post(Waiting(n + 1, etas[n]))
+        for ticket, status in self._statuses():
+            ticket.job.board.post(status)
 
     def place(self, ticket: Ticket) -> Waiting:
         """Position and arrival of one job; 1 for one that an engine is about to get."""
-        position = self.line.positions().get(ticket.id)
-        return Waiting(1) if position is None else Waiting(position, self._etas()[position - 1])
+        return next((status for one, status in self._statuses() if one is ticket), Waiting(1))
+
+    def _statuses(self) -> Iterator[tuple[Ticket, Waiting]]:
+        """Who is held is overtaken by everyone else, and has the place that they would have if they went on now."""
+        ahead = 0
+        for place, eta in zip(self.line, self._etas(), strict=True):
+            ticket = self.tickets[place.job]
+            if self.held(ticket.job.origin):
+                yield ticket, Waiting(ahead + 1, paused=True)
+            else:
+                ahead += 1
+                yield ticket, Waiting(ahead, eta)
 
     def _left(self, run: Run) -> Guess | None:
         elapsed = 0.0 if run.started is None else self.monotonic() - run.started
-        return self.timings.left(run.ticket.features, run.step, elapsed)
+        # The parts of an enlarged picture are not the steps that its duration was learned by.
+        step = run.step if isinstance(run.ticket.request, Generate) else 0
+        return self.timings.left(run.ticket.features, step, elapsed)
 
     def _etas(self) -> list[Eta | None]:
         loads = []
@@ -53,11 +65,14 @@ class Forecast:
         return schedule(self.timings, loads, self._painted())
 
     def _painted(self) -> list[Features | None]:
-        """What each waiting job costs; None for one that shares the picture of another before it."""
+        """What each waiting job costs; None for one that shares another's picture or is held."""
         seen = {bench.run.ticket.question for bench in self.benches.values() if bench.run is not None}
         costs: list[Features | None] = []
         for place in self.line:
             ticket = self.tickets[place.job]
+            if self.held(ticket.job.origin):
+                costs.append(None)
+                continue
             costs.append(None if ticket.question and ticket.question in seen else ticket.features)
             seen.add(ticket.question)
         return costs

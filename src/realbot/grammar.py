@@ -9,12 +9,14 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .errors import Invalid
-from .jobs import SEEDS, Generate, StyleUse
+from .jobs import Generate, StyleUse
+from .options import IMAGE, NAMES, OPTIONS, Option, decimal, filled
+from .phrases import Phrase
 
 QUOTES = '"“”„‟'
 QUOTED = re.compile(rf"[{QUOTES}]((?:[^{QUOTES}\\]|\\.)*+)[{QUOTES}]", re.S)
@@ -29,11 +31,6 @@ SEPARATOR = re.compile(r"\s*+[=:]?\s*+")
 WORD = re.compile(r"\S*+")
 START = re.compile(rf"\s*(?:/imagine(?:@\w+)?(?=\s|$)\s*)?(?:prompt:\s*+(?![{QUOTES}]))?", re.I)
 BARE = re.compile(r"[A-Za-z0-9](?:[\w./+-]*\w)?", re.A)
-WHOLE = re.compile(r"[+-]?\d{1,12}")
-DECIMAL = re.compile(r"[+-]?(?:\d{1,40}(?:[.,]\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?")
-IMAGE = re.compile(r"[0-9a-f]{64}")
-#: Most a side may exceed the other, so that a ratio is a picture and not a line.
-LONGEST = 20.0
 
 
 def nearest(word: str, names: Iterable[str]) -> str:
@@ -48,89 +45,6 @@ def ratio(width: float, height: float, pixels: int, multiple: int = 16) -> tuple
     sides = (math.sqrt(pixels * width / height), math.sqrt(pixels * height / width))
     first, second = (max(1, round(side / multiple)) * multiple for side in sides)
     return first, second
-
-
-def _whole(low: int, high: int = 10**9) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not WHOLE.fullmatch(text) or not low <= (number := int(text)) <= high:
-            raise ValueError(text)
-        return number
-
-    return read
-
-
-def _decimal(low: float = -math.inf, high: float = math.inf) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        number = float(text.replace(",", ".")) if DECIMAL.fullmatch(text) else math.nan
-        if not (math.isfinite(number) and low <= number <= high):
-            raise ValueError(text)
-        return number
-
-    return read
-
-
-def _seed(text: str) -> int | None:
-    return None if text.casefold() in ("random", "-1") else _whole(0, SEEDS - 1)(text)
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = re.sub("[×*X]", "x", text).partition("x")
-    return _whole(1)(width), _whole(1)(height or width)
-
-
-def _shape(text: str) -> tuple[float, float]:
-    width, _, height = re.sub("[/x×X]", ":", text).partition(":")
-    sides = _decimal(0.001)(width), _decimal(0.001)(height)
-    if not 1 / LONGEST <= sides[0] / sides[1] <= LONGEST:
-        raise ValueError(text)
-    return sides
-
-
-def _word(text: str) -> str:
-    if not text.strip():
-        raise ValueError(text)
-    return text
-
-
-def _image(text: str) -> str:
-    if not IMAGE.fullmatch(text):
-        raise ValueError(text)
-    return text
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One thing that can be set: its names, the first of which is written, and how its value reads."""
-
-    names: tuple[str, ...]
-    form: str
-    example: str
-    read: Callable[[str], Any]
-    #: A value is a number, so that a long dash before the name is no dash of a sentence.
-    numeric: bool = True
-
-
-OPTIONS = (
-    Option(("size", "resolution", "res"), "width x height in pixels", "768x512", _size),
-    Option(("ar", "aspect", "ratio"), "width:height, neither more than 20 times the other", "16:9", _shape),
-    Option(("width", "w"), "a whole number of pixels", "768", _whole(1)),
-    Option(("height", "h"), "a whole number of pixels", "512", _whole(1)),
-    Option(("steps", "step"), "a whole number from 1", "30", _whole(1)),
-    Option(("guidance", "guidance_scale", "cfg", "cfg_scale"), "a number from 0", "3.5", _decimal(0)),
-    Option(("true_cfg", "true_cfg_scale", "truecfg"), "a number from 0", "4", _decimal(0)),
-    Option(("scheduler", "sampler"), "a scheduler's name", "euler", _word, False),
-    Option(("style", "styles", "lora", "loras"), "a style's name and weight", "ink:0.8", _word, False),
-    Option(("strength", "denoise"), "a number from 0 to 1", "0.6", _decimal(0, 1)),
-    Option(("count", "n", "num", "images"), "a whole number from 1", "4", _whole(1)),
-    Option(("seed",), f"a whole number from 0 to {SEEDS - 1}, or random", "7", _seed),
-    Option(("model",), "a model's name", "mini", _word, False),
-    Option(("source",), "the id of a picture", "ID", _image, False),
-    Option(("mask",), "the id of a picture", "ID", _image, False),
-    Option(("reference",), "the id of a picture", "ID", _image, False),
-    Option(("no", "negative", "neg", "negative_prompt"), "words to keep out, with commas", "text, blur", str, False),
-    Option(("prompt",), "a text in quotes", '"a cat"', str, False),
-)
-NAMES = {name: option for option in OPTIONS for name in option.names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +65,13 @@ class _Mark:
         written = f"--{name} {word}".rstrip() if flag else f"{name}:{word}"
         shown = written if len(written) <= 60 else f"{written[:59]}…"
         example = f"--{name} {self.option.example}" if flag else f"{name}:{self.option.example}"
-        return Invalid(f"{shown} cannot be read: it takes {self.option.form}, such as {example}.", word=word[:100])
+        return Invalid(
+            "{written} cannot be read: it takes {form}, such as {example}.",
+            written=shown,
+            form=self.option.form,
+            example=example,
+            word=word[:100],
+        )
 
 
 @dataclass(slots=True)
@@ -182,11 +102,13 @@ class _Draft:
     def use(self, name: str, weight: str | None, mark: _Mark) -> None:
         self.styles = self.styles or {}
         try:
-            style = StyleUse(_word(name), 1.0 if weight is None else _decimal()(weight))
+            style = StyleUse(filled(name), 1.0 if weight is None else decimal()(weight))
         except ValueError:
             raise mark.refused(name if weight is None else f"{name}:{weight}") from None
         if name in self.styles:
-            raise Invalid(f"The style {name[:60]} is given twice; write it once, with one weight.", word=name[:100])
+            raise Invalid(
+                "The style {style} is given twice; write it once, with one weight.", style=name[:60], word=name[:100]
+            )
         self.styles[name] = style
 
     def request(self, base: Generate | None, area: int, multiple: int) -> Generate:
@@ -299,8 +221,19 @@ def _meant(text: str, mark: _Mark) -> bool:
 def _unknown(name: str) -> Invalid:
     near = nearest(name.replace("-", "_"), NAMES)
     near = next((option.names[0] for option in OPTIONS if near and option.names[0].startswith(near)), near)
-    known = f"did you mean --{near}?" if near else f"the options are {', '.join(o.names[0] for o in OPTIONS[:-1])}."
-    return Invalid(f"There is no option --{name[:60]}; {known}", word=f"--{name}", nearest=f"--{near}" if near else "")
+    options = ", ".join(option.names[0] for option in OPTIONS[:-1])
+    known = (
+        Phrase("did you mean {nearest}?", nearest=f"--{near}")
+        if near
+        else Phrase("the options are {names}.", names=options)
+    )
+    return Invalid(
+        "There is no option {option}; {hint}",
+        option=f"--{name[:60]}",
+        hint=known,
+        word=f"--{name}",
+        nearest=f"--{near}" if near else "",
+    )
 
 
 def _word_at(text: str, mark: _Mark) -> str:

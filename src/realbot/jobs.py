@@ -42,6 +42,21 @@ class Origin:
     message: str = ""
     thread: str = ""
     locale: str = "en"
+    server: str = ""  #: the community that the place belongs to; empty in direct messages
+    parent: str = ""  #: the channel that a thread belongs to
+    adult: bool = False  #: the place is open to adults only
+    private: bool = False  #: only the person who asks sees the card
+
+    @property
+    def server_key(self) -> str:
+        """The key of the server, "discord:123"; empty where there is none."""
+        return f"{self.platform}:{self.server}" if self.server else ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The places whose rules hold here, the widest first."""
+        ids = dict.fromkeys(i for i in (self.server, self.parent, self.place, self.thread) if i)
+        return tuple(f"{self.platform}:{i}" for i in ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +89,13 @@ class Generate:
     model: str | None = None
 
 
+#: How much larger the sides of a picture can become.
+FACTORS = (2, 4)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upscale:
-    """Enlarge a picture."""
+    """Enlarge a picture: each side becomes `factor` times as long."""
 
     source: ImageId
     factor: int = 2
@@ -113,6 +132,7 @@ class Eta:
 class Waiting:
     position: int  #: 1 is next
     eta: Eta | None = None  #: None while there is nothing to learn from
+    paused: bool = False  #: nothing is painted for this place until an administrator resumes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +264,15 @@ def key_of(request: Request, fingerprint: str) -> str:
             if isinstance(data[f.name], float | int) and f.name in ("guidance", "true_cfg", "strength"):
                 data[f.name] = float(data[f.name])
     return hashlib.sha256(canonical({"request": data, "fingerprint": fingerprint})).hexdigest()
+
+
+def count_of(request: Request) -> int:
+    """How many pictures are asked for."""
+    return request.count if isinstance(request, Generate) else 1
+
+
+def seed_of(request: Request) -> int | None:
+    return request.seed if isinstance(request, Generate) else None
 
 
 def seeded(request: Request, seed: int | None) -> Request:

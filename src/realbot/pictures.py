@@ -33,7 +33,7 @@ class Pictures:
     def path(self, image: ImageId) -> Path:
         """Where the file of this picture is or would be. Raises Invalid for what is not an id."""
         if not _ID.fullmatch(image):
-            raise Invalid(f"{image[:80]!r} is not the id of a picture.", word=image[:80])
+            raise Invalid("{id!r} is not the id of a picture.", id=image[:80], word=image[:80])
         return self.folder / image[:2] / f"{image}.png"
 
     def adopt(self, source: Path) -> ImageId:

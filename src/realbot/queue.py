@@ -20,7 +20,7 @@ class Place:
     seq: int
     job: str
     user: str
-    model: str = ""
+    model: str = ""  #: empty: any
 
 
 class Line:
@@ -92,7 +92,7 @@ class Line:
     def head(self, bases: Collection[str] = (), fits: Callable[[Place], bool] | None = None) -> Place | None:
         """The first job whose model is one of `bases` (none given: any) and that `fits`."""
         for place in self._in_order():
-            if (not bases or place.model in bases) and (fits is None or fits(place)):
+            if (not bases or not place.model or place.model in bases) and (fits is None or fits(place)):
                 return place
         return None
 

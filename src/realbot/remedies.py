@@ -142,7 +142,9 @@ def _meant(key: str, word: str, owner: type[BaseModel], model: type[BaseModel]) 
     homes = [
         name
         for name, field in model.model_fields.items()
-        if any(_is_model(kind) and word in kind.model_fields for kind in members(field))
+        # The name of a section is no key that went astray.
+        if word not in model.model_fields
+        and any(_is_model(kind) and word in kind.model_fields for kind in members(field))
     ]
     if homes:
         return f"; {word} belongs to [{homes[0]}]"

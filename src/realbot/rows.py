@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 import sqlite3
@@ -28,6 +29,18 @@ class Usage:
     today: int  #: pictures accepted in the last 24 hours; cancelled, failed and cached ones do not count
     last_accept: float | None  #: Unix time in seconds
     oldest: float | None = None  #: Unix time of the oldest picture in `today`: a day later one more is free
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """Among whom a picture may answer a later request."""
+
+    scope: str = "user"  #: "user", "server" or "everyone"
+    server: str = ""  #: "discord:123"
+
+
+#: A person's pictures answer nobody else.
+OWN = Circle()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,18 +139,23 @@ def load(data: sqlite3.Row) -> Row:
     )
 
 
-async def usage(db: aiosqlite.Connection, user_key: str, now: float) -> Usage:
-    """What counts against the limits of a person."""
+def alias(pepper: bytes, user_key: str) -> str:
+    """The hash that stands for a person who had everything deleted."""
+    return hmac.new(pepper, user_key.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
+
+
+async def usage(db: aiosqlite.Connection, user_key: str, alias: str, now: float) -> Usage:
+    """What counts against the limits of a person, under their key or the hash that stands for it."""
     found = await one(
         db,
         """
         SELECT (SELECT count(*) FROM jobs WHERE user_key = :user AND state IN ('accepted', 'running')),
                (SELECT count(*) FROM jobs WHERE state IN ('accepted', 'running')),
-               (SELECT total(pictures) FROM charges WHERE user_key = :user AND at > :since),
-               (SELECT max(at) FROM charges WHERE user_key = :user AND at <= :now),
-               (SELECT min(at) FROM charges WHERE user_key = :user AND at > :since AND pictures > 0)
+               (SELECT total(pictures) FROM charges WHERE user_key IN (:user, :alias) AND at > :since),
+               (SELECT max(at) FROM charges WHERE user_key IN (:user, :alias) AND at <= :now),
+               (SELECT min(at) FROM charges WHERE user_key IN (:user, :alias) AND at > :since AND pictures > 0)
         """,
-        {"user": user_key, "since": now - DAY, "now": now},
+        {"user": user_key, "alias": alias, "since": now - DAY, "now": now},
     )
     assert found is not None
     mine, total, today, last, oldest = found

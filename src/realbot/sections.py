@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
+from .phrases import Phrase
+
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 Url = r"^https?://[^\s/?#]+[^\s?#]*$"
 
@@ -132,6 +134,13 @@ class Engine(Section):
     """Attention implementation: auto, or the name of a diffusers backend such as native, flash or sage."""
 
 
+class Upscale(Section):
+    model: UserPath | None = Field(None, json_schema_extra={"default": "/models/4x-UltraSharp.safetensors"})
+    """Upscaling model (.safetensors), for the package spandrel; else pyanime4k if installed, else resampling."""
+    max_pixels: int = Field(67_108_864, ge=65_536, le=268_435_456)
+    """Largest width times height of an enlarged picture."""
+
+
 class Discord(Secretive):
     token: SecretStr = Field(min_length=1)
     """The bot's token; better as REALBOT_DISCORD__TOKEN or in a file."""
@@ -143,6 +152,8 @@ class Discord(Secretive):
         None, pattern=r"^wss?://\S+$", json_schema_extra={"default": "wss://gateway.discord.gg"}
     )
     """Address of Discord's gateway; Discord's own when left out."""
+    removed: Literal["cancel", "direct"] = "cancel"
+    """When realbot is taken out of a server: cancel what waits there, or send it to its people by direct message."""
 
 
 class Telegram(Secretive):
@@ -175,8 +186,8 @@ class Queue(Section):
 class Cache(Section):
     enabled: bool = True
     """Answer a request that was painted before from history, at once and labelled."""
-    scope: Literal["user", "everyone"] = "user"
-    """Whose earlier pictures may answer: the same person's, or everyone's."""
+    scope: Literal["user", "server", "everyone"] = "user"
+    """Whose earlier pictures may answer: the same person's, those of everyone in the same server, or everyone's."""
 
 
 class Limits(Section):
@@ -204,6 +215,10 @@ class Limits(Section):
     """Most styles of one picture."""
     max_weight: float = Field(2.0, ge=0, le=10)
     """Largest weight of a style, either sign."""
+    max_upload_mb: int = Field(16, ge=1, le=256)
+    """Largest file of a picture that people bring, in MB."""
+    max_upload_pixels: int = Field(40_000_000, ge=65_536, le=268_435_456)
+    """Largest width times height of a picture that people bring."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Limits:
@@ -220,7 +235,11 @@ class Limits(Section):
 
 class Moderation(Section):
     blocked: tuple[str, ...] = ()
-    """Words that a prompt must not contain."""
+    """Words that a prompt must not contain, however they are written; a * stands for any letters."""
+    adult: Literal["restricted", "never", "anywhere"] = "restricted"
+    """Where prompts with adult_words are taken: in age-restricted channels only, nowhere, or anywhere."""
+    adult_words: tuple[str, ...] = ()
+    """Words that are for adults."""
 
 
 class Privacy(Section):
@@ -255,13 +274,13 @@ def allowed(field: FieldInfo) -> str:
         kind = get_args(kind)[0]
     if get_origin(kind) is Literal:
         *most, last = get_args(kind)
-        return f"{', '.join(most)} or {last}"
+        return Phrase("{most} or {last}", most=", ".join(most), last=last)
     if get_origin(kind) is tuple:
         return 'a list of texts, ["one", "two"]'
     if kind in (int, float):
-        return ("a whole number" if kind is int else "a number") + _range(field)
+        return _range(field, whole=kind is int)
     if kind is bool:
-        return "true or false"
+        return Phrase("true or false")
     if kind is Path:
         return "a path"
     pattern = next((m.pattern for m in field.metadata if getattr(m, "pattern", None)), None)
@@ -270,7 +289,13 @@ def allowed(field: FieldInfo) -> str:
     return "an address that starts with wss:// or ws://" if pattern and "wss" in pattern else "a text that is not empty"
 
 
-def _range(field: FieldInfo) -> str:
+def _range(field: FieldInfo, *, whole: bool) -> str:
+    least = next((rule.ge for rule in field.metadata if isinstance(rule, Ge)), None)
+    most = next((rule.le for rule in field.metadata if isinstance(rule, Le)), None)
+    if least is not None and most is not None:
+        if whole:
+            return Phrase("a whole number from {low} to {high}", low=least, high=most)
+        return Phrase("a number from {low} to {high}", low=least, high=most)
     low = high = ""
     for rule in field.metadata:
         match rule:
@@ -282,4 +307,4 @@ def _range(field: FieldInfo) -> str:
                 high = f" to {le}" if low.startswith(" from") else f" and at most {le}"
             case Lt(lt):
                 high = f" below {lt}"
-    return low + high
+    return ("a whole number" if whole else "a number") + low + high

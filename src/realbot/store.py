@@ -19,10 +19,10 @@ from typing import Any
 import aiosqlite
 
 from . import database, rows
-from .archive import Archive
+from .belongings import Belongings
 from .errors import NotYours
 from .jobs import Generate, ImageId, Origin, Request, User, to_json
-from .rows import JOB, Row, Usage
+from .rows import JOB, OWN, Circle, Row, Usage
 from .writer import BUSY_WAIT, Writer, finish
 
 __all__ = ["Row", "Store", "Usage"]
@@ -33,7 +33,7 @@ PATIENCE = 1.5
 OBSERVATIONS = 2000
 
 
-class Store(Archive):
+class Store(Belongings):
     """Use `async with Store.open(folder) as store`."""
 
     @classmethod
@@ -49,14 +49,15 @@ class Store(Archive):
         lock = database.lock(folder)
         ledger = database.Ledger(folder)
         try:
-            await finish(asyncio.ensure_future(asyncio.to_thread(_ready, folder, ledger)))
+            pepper = await finish(asyncio.ensure_future(asyncio.to_thread(_ready, folder, ledger)))
+            assert pepper is not None
             async with aiosqlite.connect(folder / database.NAME, isolation_level=None, timeout=BUSY_WAIT) as db:
                 db.row_factory = sqlite3.Row
                 for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
                     await (await db.execute(f"PRAGMA {pragma}")).close()
                 writer = Writer(db, ledger.commits, ledger.write, folder)
                 try:
-                    store = cls(folder, writer, clock)
+                    store = cls(folder, writer, clock, pepper)
                     await store.sweep()
                     yield store
                 finally:
@@ -77,25 +78,26 @@ class Store(Archive):
         dedup: str | None,
         now: float,
         admit: Callable[[Usage], None],
+        circle: Circle = OWN,
     ) -> Row:
         """Accept a resolved request, or return the row that the same person's same `dedup` already made.
 
         `admit` sees the usage inside the transaction and raises Refused to take nothing. Raises QueueFull when
         another program holds the database for `PATIENCE` seconds or the disk is full.
         """
-        inputs = rows.inputs(request)
+        inputs, alias = rows.inputs(request), self._alias(user)
 
         async def work(db: aiosqlite.Connection) -> Row:
             if dedup is not None:
                 found = await rows.one(db, JOB + " WHERE user_key = ? AND dedup = ?", (user.key, dedup))
                 if found is not None:
                     return rows.load(found)
-            admit(await rows.usage(db, user.key, now))
+            admit(await rows.usage(db, user.key, alias, now))
             count = request.count if isinstance(request, Generate) else 1
             made = await rows.one(
                 db,
                 "INSERT INTO jobs (id, platform, user_key, user_name, request, prompt, origin, dedup, asked_key, state,"
-                " created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'accepted', ?) RETURNING seq",
+                " created, scope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'accepted', ?, ?) RETURNING seq",
                 (
                     job_id,
                     user.platform,
@@ -107,6 +109,7 @@ class Store(Archive):
                     dedup,
                     asked_key,
                     now,
+                    circle.scope,
                 ),
             )
             assert made is not None
@@ -137,7 +140,8 @@ class Store(Archive):
 
     async def usage(self, user: User, now: float) -> Usage:
         """What counts against this person's limits."""
-        return await self._writer.run(lambda db: rows.usage(db, user.key, now), write=False)
+        alias = self._alias(user)
+        return await self._writer.run(lambda db: rows.usage(db, user.key, alias, now), write=False)
 
     # From accepted to delivered. Each returns whether the job was in a state that allows it.
 
@@ -271,12 +275,12 @@ class Store(Archive):
         )
         return [(json.loads(row["features"]), json.loads(row["stages"])) for row in found]
 
-    async def score(self, low: float, high: float, actual: float) -> None:
-        """Remember a promised range and what became of it, all in seconds."""
+    async def score(self, low: float, high: float, actual: float, server: str = "") -> None:
+        """Remember a promised range and what became of it, all in seconds, and the server it was told in."""
         await self._observe(
-            "INSERT INTO scores (at, low, high, actual) VALUES (?, ?, ?, ?)",
+            "INSERT INTO scores (at, low, high, actual, server) VALUES (?, ?, ?, ?, ?)",
             "DELETE FROM scores WHERE seq <= (SELECT max(seq) FROM scores) - ?",
-            (low, high, actual),
+            (low, high, actual, server),
         )
 
     async def scores(self) -> list[tuple[float, float, float]]:
@@ -308,10 +312,12 @@ class Store(Archive):
         await self._writer.run(work)
 
 
-def _ready(folder: Path, ledger: database.Ledger) -> None:
-    """Check and migrate the database, and open the ledger where it stands."""
+def _ready(folder: Path, ledger: database.Ledger) -> bytes:
+    """Check and migrate the database, open the ledger where it stands, and return the key of its hashes."""
     known = database.steps()
     have = database.check(folder, known, ledger.read())
     database.migrate(folder, have, known)
+    database.tidy(folder, time.time())
     with closing(sqlite3.connect(folder / database.NAME)) as db:
         ledger.open(*database.identity(db))
+        return database.pepper(db)

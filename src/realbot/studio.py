@@ -11,12 +11,13 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from .config import Settings
+from .darkroom import Darkroom
 from .desk import Asked, Desk
 from .dispatcher import Dispatcher
 from .endings import Endings
@@ -26,6 +27,7 @@ from .entries import Entry, revived
 from .errors import ConfigError, Invalid, NotYours, QueueFull
 from .eta import Features, Timings
 from .forecast import Forecast
+from .house import House
 from .jobs import (
     Board,
     Eta,
@@ -35,9 +37,11 @@ from .jobs import (
     Origin,
     Request,
     Status,
+    Upscale,
     User,
     Waiting,
 )
+from .office import Office
 from .policy import check, cooldown
 from .queue import Line
 from .rows import Usage
@@ -46,7 +50,6 @@ from .store import Store
 from .styles import Style, Styles
 from .tickets import Pace, Ticket
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 #: Whose unseen answers are taken up at the start.
@@ -67,7 +70,7 @@ class EngineState:
     reason: str = ""
 
 
-class Studio:
+class Studio(Office, Darkroom):
     """Build it once, `open` it, and give it to every front-end."""
 
     def __init__(
@@ -83,17 +86,18 @@ class Studio:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`model` is the settings' preset unless given. Raises ConfigError or ModelMissing when there is none."""
-        self._store, self._styles, self._settings = store, styles, settings
-        self._clock, self._monotonic = clock, monotonic
+        house = House(store, settings)
+        desk = Desk(store, styles, model or preset(settings.model.name, settings.model.path), house)
+        super().__init__(store, styles, desk, house, clock)
+        self._monotonic = monotonic
         self._turn = asyncio.Event()
         self._line = Line(settings.queue.order)
         self._timings = Timings()
         self._pace = pace or Pace()
-        self._desk = Desk(store, styles, model or preset(settings.model.name, settings.model.path), settings.cache)
         self._endings = Endings(
             store, pool, self._line, self._timings, self._finish, self._room, monotonic, self._pace.disk
         )
-        self._forecast = Forecast(self._line, self._timings, self._endings.tickets, monotonic=monotonic)
+        self._forecast = Forecast(self._line, self._timings, self._endings.tickets, house.held, monotonic=monotonic)
         self._dispatcher = Dispatcher(
             store, pool, self._desk, self._endings, self._forecast, self._turn.set, pace=self._pace, monotonic=monotonic
         )
@@ -107,14 +111,14 @@ class Studio:
 
     def configure(self, settings: Settings) -> None:
         """New limits, order and words from now on; who waits keeps their place and is not judged again."""
-        self._settings = settings
-        self._desk.cache = settings.cache
+        self._house.base = settings
         self._line.order = settings.queue.order
         self._dispatcher.previews = settings.engine.previews
         self._dispatcher.parameters = settings.privacy.png_parameters
 
     async def open(self) -> None:
         """Take up what an earlier life left, then start the engines. Returns before they are ready."""
+        await self._house.open()
         for features, stages in await self._store.timings():
             seconds = stages.pop("seconds", None)
             self._timings.record(Features.load(features), stages, seconds)
@@ -127,7 +131,7 @@ class Studio:
         for row in await self._store.waiting():
             if row.state == "running":
                 await self._store.requeue(row.id)
-            if isinstance(row.request, Generate):
+            if isinstance(row.request, Generate | Upscale):
                 job = self._jobs.setdefault(row.id, revived(row))
                 self._dispatcher.add(Ticket(job, row.request, row.seq, row.attempt, row.deaths))
         await self._same()
@@ -153,14 +157,16 @@ class Studio:
             raise QueueFull("The bot is not taking requests at the moment; please try again in a minute.")
         if self._endings.full:
             raise QueueFull("The disk of this bot is full, so nothing can be taken; please try again later.")
-        settings = self._settings.for_place(f"{origin.platform}:{origin.place}")
-        asked = await self._desk.ask(user, request, settings)
+        asked = await self._desk.ask(user, request, origin)
         # What is committed must also reach the line, whatever becomes of the caller.
-        return await self._whole(self._accept(user, asked, origin, dedup, settings))
+        return await self._whole(self._accept(user, asked, origin, dedup))
 
-    async def cancel(self, user: User, job_id: str) -> bool:
-        """Give a job up; False when it has ended. Raises NotYours, also for a job that there is not."""
-        self._own(user, job_id) if job_id in self._jobs else await self.entry(user, job_id)
+    async def cancel(self, user: User, job_id: str, moderator_of: str = "") -> bool:
+        """Give a job up; False when it has ended. A moderator of its server (the id) may too.
+
+        Raises NotYours, also for a job that there is not.
+        """
+        await self._owner(user, job_id, moderator_of)
         ticket = self._endings.tickets.get(job_id)
         if ticket is None:
             return False
@@ -193,10 +199,11 @@ class Studio:
         """The verified file of one of this person's pictures. Raises NotYours, and Invalid when it is lost."""
         return await self._store.picture(image, user)
 
-    async def forget(self, user: User, job_id: str) -> None:
-        """Delete a job and its pictures for good. Raises NotYours."""
-        await self.cancel(user, job_id)
-        await self._store.forget(user, job_id)
+    async def forget(self, user: User, job_id: str, moderator_of: str = "") -> None:
+        """Delete a job and its pictures for good; a moderator of its server (the id) may too. Raises NotYours."""
+        owner = await self._owner(user, job_id, moderator_of)
+        await self.cancel(owner, job_id)
+        await self._store.forget(owner, job_id)
         self._jobs.pop(job_id, None)
         self._seen.pop(job_id, None)
 
@@ -222,8 +229,17 @@ class Studio:
         await self._store.keep(job_id, reason)
         self._leave(job_id)
 
-    def styles(self) -> list[Style]:
-        return self._styles.all()
+    def waiting(self, user: User) -> list[Job]:
+        """This person's jobs that have not ended, the oldest first."""
+        return [one.job for one in self._endings.tickets.values() if one.job.user.key == user.key]
+
+    def styles(self, origin: Origin | None = None) -> list[Style]:
+        """The styles there are, or that may be used in a place."""
+        styles = self._styles.all()
+        if origin is None:
+            return styles
+        names = self._house.styles(origin, [style.name for style in styles])
+        return [style for style in styles if style.name in names]
 
     def preset(self) -> Preset:
         return self._desk.preset
@@ -231,9 +247,9 @@ class Studio:
     def schedulers(self) -> tuple[str, ...]:
         return FAMILIES[self._desk.preset.family].schedulers
 
-    def limits(self, user: User) -> Limits:
-        """The ranges that hold for this person."""
-        return self._settings.limits
+    def limits(self, user: User, origin: Origin | None = None) -> Limits:
+        """The ranges that hold for this person, or in a place."""
+        return self._house.settings(origin).limits
 
     def line(self) -> tuple[int, int]:
         """How many wait and how many are being painted."""
@@ -254,8 +270,9 @@ class Studio:
         scores = await self._store.scores()
         return sum(low <= actual <= high for low, high, actual in scores) / len(scores) if scores else None
 
-    async def _accept(self, user: User, asked: Asked, origin: Origin, dedup: str | None, settings: Settings) -> Job:
+    async def _accept(self, user: User, asked: Asked, origin: Origin, dedup: str | None) -> Job:
         now, job_id = self._clock(), secrets.token_hex(12)
+        settings, circle = self._house.settings(origin), self._house.circle(origin)
 
         def admit(usage: Usage) -> None:
             if asked.earlier is not None:
@@ -271,7 +288,7 @@ class Studio:
             )
 
         try:
-            row = await self._store.put(job_id, user, asked.request, asked.asked_key, origin, dedup, now, admit)
+            row = await self._store.put(job_id, user, asked.request, asked.asked_key, origin, dedup, now, admit, circle)
         except BaseException:
             self._desk.settled(user, asked.asked_key)
             raise
@@ -288,6 +305,7 @@ class Studio:
             notes=asked.notes,
             question=asked.question,
             asked_key=asked.asked_key,
+            pixels=asked.pixels,
             accepted=self._monotonic(),
         )
         self._jobs[row.id] = job
@@ -305,9 +323,10 @@ class Studio:
         """Find out which of the jobs of an earlier life share a picture."""
         for ticket in self._endings.tickets.values():
             with contextlib.suppress(Invalid):
+                ticket.pixels = await self._desk.pixels(ticket.request)
                 files = await self._desk.files(ticket.request)
                 hashes = {name: file["sha256"] for name, file in files.items()}
-                ticket.question = self._desk.question(ticket.job.user, ticket.request, hashes)
+                ticket.question = self._desk.question(ticket.job.user, ticket.request, hashes, ticket.job.origin)
 
     async def _show(self) -> None:
         while True:
@@ -341,10 +360,3 @@ class Studio:
         if job is None or job.user.key != user.key:
             raise NotYours
         return job
-
-    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run it to its end, also when the caller is cancelled."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from .errors import Invalid
 from .grammar import nearest
+from .phrases import Phrase
 from .tensors import Broken, read_checked
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -90,8 +91,13 @@ class Styles:
             return style
         near = nearest(slug(name), self._styles)
         listed = ", ".join(self.names()[:10]) + (", …" if len(self._styles) > 10 else "")
-        hint = f"did you mean {near}?" if near else f"there are {listed}." if listed else "there are no styles here."
-        raise Invalid(f"There is no style {_clean(name, 60)}; {hint}", word=name[:100], nearest=near)
+        if near:
+            hint = Phrase("did you mean {nearest}?", nearest=near)
+        else:
+            hint = Phrase("there are {names}.", names=listed) if listed else Phrase("there are no styles here.")
+        raise Invalid(
+            "There is no style {style}; {hint}", style=_clean(name, 60), hint=hint, word=name[:100], nearest=near
+        )
 
     def sweep(self) -> bool:
         """Look at the folders again, read what is new or changed, and say whether anything is different.

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from .engine import EngineDown, EngineUp, RunKey, Work
 from .engine.models import fingerprint
 from .eta import Features
-from .jobs import Eta, Generate, Job
+from .jobs import Eta, Generate, Job, Upscale
 from .queue import Place
 
 Notes: TypeAlias = tuple[tuple[str, str], ...]
@@ -28,7 +28,7 @@ class Ticket:
     """An accepted job that has not ended. Times are monotonic, in seconds."""
 
     job: Job
-    request: Generate
+    request: Generate | Upscale
     seq: int
     attempt: int = 0  #: the last one that was handed out
     deaths: int = 0  #: engines that died under it
@@ -37,6 +37,7 @@ class Ticket:
     #: Jobs with the same question share one picture; an empty one is never shared.
     question: str = ""
     asked_key: str = ""
+    pixels: int = 0  #: of an enlarged picture
     promised: Eta | None = None
     accepted: float | None = None  #: None for a job of an earlier life of the bot
     run: Run | None = None
@@ -49,11 +50,12 @@ class Ticket:
 
     @property
     def place(self) -> Place:
-        return Place(self.seq, self.id, self.job.user.key, self.request.model or "")
+        model = self.request.model or "" if isinstance(self.request, Generate) else ""
+        return Place(self.seq, self.id, self.job.user.key, model)
 
     @property
     def features(self) -> Features:
-        return Features.of(self.request)
+        return Features.of(self.request, self.pixels)
 
 
 @dataclass(slots=True, eq=False)

@@ -22,6 +22,8 @@ BAR = 24
 class Terminal:
     """A person at a terminal."""
 
+    done = "Done in"
+
     def __init__(self, bench: Rig, folder: Path, *, pipe: bool = False) -> None:
         self.bench, self.folder, self.pool = bench, folder, bench.pool
         self.screen = io.StringIO()

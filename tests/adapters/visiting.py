@@ -53,6 +53,8 @@ def plain(markup: str) -> str:
 class Tab:
     """One visitor's tab."""
 
+    done = "Done in"
+
     def __init__(self, page: web.Page, bench: Rig, cookies: httpx.Cookies | None = None) -> None:
         self.page, self.bench = page, bench
         self.client = httpx.AsyncClient(base_url=page.url, cookies=cookies, timeout=30)

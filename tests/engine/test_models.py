@@ -126,9 +126,10 @@ def test_a_negative_prompt_turns_true_cfg_on_where_guidance_is_embedded() -> Non
         (Generate(prompt="x", guidance=math.nan), "mini", "guidance of nan"),
         (Generate(prompt="x", steps=0), "mini", "0 steps"),
         (Generate(prompt="x", model="sdxl"), "mini", "not loaded"),
-        (Generate(prompt="x", source="ab" * 32), "mini", "words only"),
-        (Generate(prompt="x", mask="ab" * 32), "sdxl", "words only"),
-        (Generate(prompt="x", reference="ab" * 32), "sd15", "words only"),
+        (Generate(prompt="x", source="ab" * 32, strength=1.5), "mini", "from 0 to 1"),
+        (Generate(prompt="x", source="ab" * 32, strength=math.nan), "mini", "from 0 to 1"),
+        (Generate(prompt="x", mask="ab" * 32), "sdxl", "leave mask and reference out"),
+        (Generate(prompt="x", reference="ab" * 32), "sd15", "leave mask and reference out"),
         (Generate(prompt="x", strength=0.5), "mini", "source picture"),
     ],
 )

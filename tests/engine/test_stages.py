@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,55 +16,10 @@ import torch
 from PIL import Image
 
 from engine import tiny
+from engine.easel import SIDE, Easel
 from engine.lorafiles import write_lora
-from realbot.engine import Cancelled, Fact, Failed, Produced, RunKey, Started, Step, Work, loading, models
-from realbot.engine.painter import Painter
-from realbot.jobs import Generate, StyleUse, Train, to_json
-
-SIDE = 64
-loading.quiet()
-
-
-class Easel:
-    """A painter and what it said."""
-
-    def __init__(self, family: str, folder: Path, **engine: Any) -> None:
-        self.family, self.folder = family, folder
-        loaded = loading.load({"name": tiny.PRESETS[family], "path": str(folder)}, engine)
-        loaded = replace(loaded, preset=replace(loaded.preset, min_side=SIDE))
-        self.spool = folder / "spool"
-        self.spool.mkdir(exist_ok=True)
-        self.painter = Painter(loaded, self.spool, engine)
-        self.pipe = loaded.pipeline
-        self.facts: list[Fact] = []
-        self.runs = 0
-
-    def work(self, **request: Any) -> Work:
-        self.runs += 1
-        asked = Generate(**{"prompt": "a cat", "seed": 1, "steps": 3, "width": SIDE, "height": SIDE} | request)
-        return Work(RunKey(f"job{self.runs}", 1), to_json(asked))
-
-    def paint(
-        self,
-        work: Work | None = None,
-        *,
-        tell: Callable[[Fact], None] | None = None,
-        cancelled: threading.Event | None = None,
-        **request: Any,
-    ) -> Fact:
-        self.facts = []
-        hear = tell or self.facts.append
-        return self.painter.paint(work or self.work(**request), cancelled or threading.Event(), hear)
-
-    def hashes(self, **request: Any) -> list[str]:
-        answer = self.paint(**request)
-        assert isinstance(answer, Produced), answer
-        return [picture.sha256 for picture in answer.pictures]
-
-    def pixels(self, **request: Any) -> np.ndarray[Any, Any]:
-        answer = self.paint(**request)
-        assert isinstance(answer, Produced), answer
-        return np.asarray(Image.open(answer.pictures[0].path))
+from realbot.engine import Cancelled, Fact, Failed, Produced, RunKey, Started, Step, Work, models
+from realbot.jobs import StyleUse, Train, to_json
 
 
 @pytest.fixture(scope="module", params=list(tiny.FAMILIES))

@@ -113,5 +113,5 @@ def number(value: Any, default: float, name: str) -> float:
         read = math.nan
     if not math.isfinite(read):
         text = str(value)[:40]
-        raise Invalid(f"{name} takes a number, not {text}.", word=text)
+        raise Invalid("{name} takes a number, not {value}.", name=name, value=text, word=text)
     return read

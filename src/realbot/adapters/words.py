@@ -1,19 +1,22 @@
-"""Every sentence a person reads, whichever front-end shows it."""
+"""Every sentence a person reads, whichever front-end shows it, in the language of `with language("de"):`.
+
+Sentences are wrapped in `_()` where they are said, or in `N_()` where they are only written down.
+"""
 
 from __future__ import annotations
 
-import math
 import re
 import time
 import unicodedata
 from dataclasses import replace
 
 from realbot import grammar
+from realbot.adapters.languages import N_, Phrasebook, _, language, ngettext, pgettext, phrase
+from realbot.adapters.times import duration, eta, ordinal, wait
 from realbot.errors import OverQuota, Refused, TooSoon
 from realbot.jobs import (
     Cancelled,
     Done,
-    Eta,
     Failed,
     Generate,
     Job,
@@ -25,6 +28,9 @@ from realbot.jobs import (
     Waiting,
 )
 
+#: What other modules take from here besides the sentences.
+__all__ = ["N_", "_", "duration", "eta", "language", "ngettext", "ordinal", "pgettext", "phrase", "wait"]
+
 SCHEDULERS = {
     "euler": "Euler",
     "euler-a": "Euler a",
@@ -34,69 +40,84 @@ SCHEDULERS = {
     "ddim": "DDIM",
 }
 
-APOLOGIES = {
-    "OutOfMemory": "Sorry, this picture did not fit into the memory of the device. A smaller size will work.",
-    "EngineLost": "Sorry, the engine stopped while it painted this picture. Please try again.",
-    "StyleBroken": "Sorry, a style of this picture cannot be used. Please try again without it.",
-    "ModelMissing": "Sorry, the model cannot be loaded at the moment. Whoever runs this bot finds out why in its log.",
-    "Quarantined": "Sorry, this picture stopped the engine twice and was put aside. Please change something about it.",
-}
-APOLOGY = "Sorry, this picture could not be painted. Please try again."
+APOLOGIES = Phrasebook(
+    {
+        "OutOfMemory": N_("Sorry, this picture did not fit into the memory of the device. A smaller size will work."),
+        "EngineLost": N_("Sorry, the engine stopped while it painted this picture. Please try again."),
+        "StyleBroken": N_("Sorry, a style of this picture cannot be used. Please try again without it."),
+        "ModelMissing": N_(
+            "Sorry, the model cannot be loaded at the moment. Whoever runs this bot finds out why in its log."
+        ),
+        "Quarantined": N_(
+            "Sorry, this picture stopped the engine twice and was put aside. Please change something about it."
+        ),
+    }
+)
 
 #: Short texts of buttons, fields and headings.
-LABELS = {
-    "prompt": "Prompt",
-    "imagine": "Imagine",
-    "negative": "Negative prompt",
-    "styles": "Styles",
-    "weight": "Weight",
-    "shape": "Shape",
-    "width": "Width",
-    "height": "Height",
-    "steps": "Steps",
-    "guidance": "Guidance",
-    "true_cfg": "True CFG",
-    "scheduler": "Scheduler",
-    "seed": "Seed",
-    "lock": "Keep this seed",
-    "count": "Pictures",
-    "settings": "Settings",
-    "gallery": "Your pictures",
-    "search": "Search your prompts",
-    "more": "Show more",
-    "cancel": "Cancel",
-    "again": "Again",
-    "fresh": "Paint a fresh one",
-    "retry": "Try again",
-    "reuse": "Reuse",
-    "download": "Download",
-    "copy": "Copy recipe",
-    "favourite": "Favourite",
-    "delete": "Delete",
-    "close": "Close",
-    "password": "Password",
-    "enter": "Enter",
-    "cached": "From your history",
-    "automatic": "automatic",
-}
+LABELS = Phrasebook(
+    {
+        "prompt": N_("Prompt"),
+        "imagine": N_("Imagine"),
+        "negative": N_("Negative prompt"),
+        "styles": N_("Styles"),
+        "weight": N_("Weight"),
+        "shape": N_("Shape"),
+        "width": N_("Width"),
+        "height": N_("Height"),
+        "steps": N_("Steps"),
+        "guidance": N_("Guidance"),
+        "true_cfg": N_("True CFG"),
+        "scheduler": N_("Scheduler"),
+        "seed": N_("Seed"),
+        "lock": N_("Keep this seed"),
+        "count": N_("Pictures"),
+        "settings": N_("Settings"),
+        "gallery": N_("Your pictures"),
+        "search": N_("Search your prompts"),
+        "more": N_("Show more"),
+        "cancel": N_("Cancel"),
+        "again": N_("Again"),
+        "fresh": N_("Paint a fresh one"),
+        "retry": N_("Try again"),
+        "reuse": N_("Reuse"),
+        "download": N_("Download"),
+        "copy": N_("Copy recipe"),
+        "favourite": N_("Favourite"),
+        "delete": N_("Delete"),
+        "close": N_("Close"),
+        "password": N_("Password"),
+        "enter": N_("Enter"),
+        "cached": N_("From your history"),
+        "automatic": N_("automatic"),
+    }
+)
 
-PLACEHOLDER = "A red apple on a blue background\n\nWhole lines work too: a frog steps:20 style:ink:0.8 --ar 16:9"
-NEGATIVE_HINT = "What to keep out; doubles the time of a step"
-SEED_HINT = "random"
-WELCOME = "Describe a picture, and it is painted here."
-TRY_ONE = "Or start with one of these:"
-NOTHING_YET = "Your pictures will be kept here."
-NOTHING_FOUND = "None of your prompts holds these words."
-NO_STYLES = "No styles are installed."
-COPIED = "Copied."
-REALLY_DELETE = "Delete this picture for good?"
-NEEDS_COOKIES = "This page needs cookies to know which pictures are yours. Please allow them and reload."
-OFFLINE = "The connection is lost, trying again."
-TERMINAL_CLOSED = "the terminal was closed"
-NOT_WRITTEN = "the file could not be written"
-GONE = "This picture is not there any more."
-LOGIN = "This page asks for a password."
-WRONG_PASSWORD = "That is not the password."  # noqa: S105
+#: Sentences without values: `words.GONE` is "GONE" in the language that is spoken at that moment.
+TEXTS = Phrasebook(
+    {
+        "APOLOGY": N_("Sorry, this picture could not be painted. Please try again."),
+        "PLACEHOLDER": N_(
+            "A red apple on a blue background\n\nWhole lines work too: a frog steps:20 style:ink:0.8 --ar 16:9"
+        ),
+        "NEGATIVE_HINT": N_("What to keep out; doubles the time of a step"),
+        "SEED_HINT": N_("random"),
+        "WELCOME": N_("Describe a picture, and it is painted here."),
+        "TRY_ONE": N_("Or start with one of these:"),
+        "NOTHING_YET": N_("Your pictures will be kept here."),
+        "NOTHING_FOUND": N_("None of your prompts holds these words."),
+        "NO_STYLES": N_("No styles are installed."),
+        "COPIED": N_("Copied."),
+        "REALLY_DELETE": N_("Delete this picture for good?"),
+        "NEEDS_COOKIES": N_("This page needs cookies to know which pictures are yours. Please allow them and reload."),
+        "OFFLINE": N_("The connection is lost, trying again."),
+        "TERMINAL_CLOSED": N_("the terminal was closed"),
+        "NOT_WRITTEN": N_("the file could not be written"),
+        "GONE": N_("This picture is not there any more."),
+        "LOGIN": N_("This page asks for a password."),
+        "WRONG_PASSWORD": N_("That is not the password."),
+    }
+)
 EXAMPLES = (
     "a red apple on a blue background",
     "a green frog on a yellow background",
@@ -105,83 +126,46 @@ EXAMPLES = (
 )
 
 
-def ordinal(n: int) -> str:
-    """1st, 2nd, 3rd, 4th, 11th."""
-    if n % 100 in (11, 12, 13):
-        return f"{n}th"
-    return f"{n}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th') }"
-
-
-def duration(seconds: float) -> str:
-    """A measured time: "0.8 s", "12 s", "3 min 20 s", "2 h 5 min"."""
-    if seconds < 9.95:
-        return f"{max(seconds, 0.0):.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-
-
-def eta(value: Eta | None) -> str:
-    """A time still to come, in round numbers: "about 20–40 s", "about 2–3 min"; empty when nothing is known."""
-    if value is None or not (math.isfinite(value.low) and math.isfinite(value.high)):
-        return ""
-    low, high = max(0.0, min(value.low, value.high)), max(0.0, value.high)
-    if high < 2:
-        return "a moment"
-    unit, size, grain = _scale(high)
-    first = max(math.floor(low / grain), 1) * grain // size
-    last = math.ceil(high / grain) * grain // size
-    return f"about {last} {unit}" if first >= last else f"about {first}–{last} {unit}"
-
-
-def wait(seconds: float) -> str:
-    """How long to wait at most, in round numbers: "about 10 s"."""
-    unit, size, grain = _scale(seconds)
-    return f"about {max(math.ceil(seconds / grain), 1) * grain // size} {unit}"
-
-
-def _scale(seconds: float) -> tuple[str, int, int]:
-    """The unit that a time is told in, its seconds, and the seconds it is rounded to."""
-    if seconds <= 20:
-        return "s", 1, 1
-    if seconds <= 90:
-        return "s", 1, 5
-    return ("min", 60, 60) if seconds <= 5400 else ("h", 3600, 3600)
+def __getattr__(name: str) -> str:
+    try:
+        return TEXTS[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
 
 
 def say(status: Status, job: Job | None = None) -> str:
     """How far a job is, in one line."""
     match status:
         case Waiting(position, expected):
-            place = "Next in line" if position <= 1 else f"{ordinal(position)} in line"
+            place = _("Next in line") if position <= 1 else _("{ordinal} in line").format(ordinal=ordinal(position))
             return " · ".join(filter(None, (place, eta(expected))))
         case Running(step, steps, expected):
             if step <= 0:
-                return " · ".join(filter(None, ("Starting", eta(expected))))
+                return " · ".join(filter(None, (_("Starting"), eta(expected))))
             if steps and step >= steps:
-                return "Finishing"
-            rest = eta(expected)
-            return " · ".join(filter(None, (f"Step {step} of {steps}", f"{rest} left" if rest else "")))
+                return _("Finishing")
+            parts = [_("Step {step} of {steps}").format(step=step, steps=steps)]
+            if rest := eta(expected):
+                parts.append(_("{time} left").format(time=rest))
+            return " · ".join(parts)
         case Done(images, seed, seconds, cached):
             if cached:
-                return f"From your history, the same request painted earlier · seed {seed}"
-            amount = "Done" if len(images) == 1 else f"{len(images)} pictures"
-            return f"{amount} in {duration(seconds)} · seed {seed}"
+                return _("From your history, the same request painted earlier · seed {seed}").format(seed=seed)
+            text = ngettext(
+                "Done in {time} · seed {seed}", "{count} pictures in {time} · seed {seed}", max(len(images), 1)
+            )
+            return text.format(count=len(images), time=duration(seconds), seed=seed)
         case Failed(error, detail):
             return failure(error, detail)
         case Cancelled():
-            return "Cancelled."
+            return _("Cancelled.")
     raise TypeError(f"not a status: {status!r}")
 
 
 def failure(error: str, detail: str = "") -> str:
     """An apology for what whoever runs the bot must mend, with the detail where a person may read it."""
-    apology = APOLOGIES.get(error, APOLOGY)
+    apology = APOLOGIES[error] if error in APOLOGIES else TEXTS["APOLOGY"]
+    detail = _(detail)
     if not detail or detail in apology:
         return apology
     return f"{apology} ({detail.rstrip('.')}.)"
@@ -189,17 +173,17 @@ def failure(error: str, detail: str = "") -> str:
 
 def refusal(error: Refused, now: float | None = None) -> str:
     """Why a request is not taken and what helps, as the error says it; `now` is a Unix time."""
-    text = str(error).strip() or str(type(error).__doc__)
+    text = phrase(error.phrase).strip() or _(str(type(error).__doc__))
     nearest = getattr(error, "nearest", "")
     if nearest and nearest not in text:
-        text = f"{text.rstrip('.')}. Did you mean {nearest}?"
+        text = _("{refusal}. Did you mean {nearest}?").format(refusal=text.rstrip("."), nearest=nearest)
     seconds = 0.0
     if isinstance(error, TooSoon):
         seconds = error.wait
     elif isinstance(error, OverQuota) and error.resets:
         seconds = error.resets - (time.time() if now is None else now)
     if seconds > 0 and not re.search(r"\d", text):
-        text = f"{text.rstrip('.')}. Try again in {wait(seconds)}."
+        text = _("{refusal}. Try again in {time}.").format(refusal=text.rstrip("."), time=wait(seconds))
     return text
 
 
@@ -223,39 +207,49 @@ def facts(request: Request, done: Done | None = None) -> list[tuple[str, str]]:
         pairs += [
             (LABELS["negative"], request.negative),
             (LABELS["styles"], ", ".join(f"{use.name} {number(use.weight)}" for use in request.styles)),
-            ("Size", f"{request.width} × {request.height}" if request.width and request.height else ""),
+            (_("Size"), f"{request.width} × {request.height}" if request.width and request.height else ""),
             (LABELS["steps"], "" if request.steps is None else str(request.steps)),
             (LABELS["guidance"], "" if request.guidance is None else number(request.guidance)),
             (LABELS["true_cfg"], number(request.true_cfg) if request.true_cfg and request.true_cfg > 1 else ""),
             (LABELS["scheduler"], scheduler(request.scheduler) if request.scheduler else ""),
             (LABELS["seed"], "" if request.seed is None else str(request.seed)),
-            ("Model", request.model or ""),
+            (_("Model"), request.model or ""),
         ]
     if done is not None:
-        pairs.append(("Painted in", duration(done.seconds)))
+        pairs.append((_("Painted in"), duration(done.seconds)))
     return [(label, value) for label, value in pairs if value]
 
 
 def card(request: Request, done: Done) -> str:
     """The recipe card as text, one fact a line, the line to ask again last."""
-    lines = [f"{label}: {value}" for label, value in facts(request, done)]
+    lines = [_("{label}: {value}").format(label=label, value=value) for label, value in facts(request, done)]
     return "\n".join([subject(request), *lines, recipe(request)])
 
 
 def notes(done: Done) -> list[str]:
     """What the model did differently from what was asked, a sentence each."""
-    sentences = []
-    for kind, detail in done.notes:
-        match kind:
-            case "prompt_cut":
-                sentences.append(f"The prompt was longer than the model reads; these words were left out: {detail}.")
-            case "scheduler":
-                sentences.append(f"{scheduler(detail)} is the same as Euler on this model, so Euler painted it.")
-            case "negative":
-                sentences.append("This model has no negative prompt, so it was left out.")
-            case _:
-                sentences.append(f"{kind.replace('_', ' ').capitalize()}: {detail}.")
-    return sentences
+    return [note(kind, detail) for kind, detail in done.notes]
+
+
+def note(kind: str, detail: str) -> str:
+    """One thing that the model did differently."""
+    match kind:
+        case "prompt_cut":
+            text = _("The prompt was longer than the model reads; these words were left out: {detail}.")
+        case "scheduler":
+            detail = scheduler(detail)
+            text = _("{detail} is the same as Euler on this model, so Euler painted it.")
+        case "upscaled" if detail == "lanczos":
+            text = _("Enlarged by resampling, as this bot has no upscaling model.")
+        case "upscaled":
+            text = _("Enlarged with {detail}.")
+        case "negative":
+            text = _("This model has no negative prompt, so it was left out.")
+        case "true_cfg":
+            text = _("Painted with true CFG {detail}, which this request needs.")
+        case other:
+            return f"{_(other.replace('_', ' ').capitalize())}: {detail}."
+    return text.format(detail=detail)
 
 
 def number(value: float) -> str:
@@ -274,16 +268,17 @@ def subject(request: Request) -> str:
         case Generate(prompt=prompt):
             return prompt
         case Upscale(factor=factor):
-            return f"Picture enlarged ×{factor}"
+            return _("Picture enlarged ×{factor}").format(factor=factor)
         case Train(style=style):
-            return f"Style {style}"
+            return _("Style {style}").format(style=style)
     raise TypeError(f"not a request: {request!r}")
 
 
 def alt(request: Request) -> str:
     """What a screen reader says for the picture."""
     if isinstance(request, Generate) and request.styles:
-        return f"{request.prompt}, in the style {', '.join(use.name for use in request.styles)}"
+        styles = ", ".join(use.name for use in request.styles)
+        return _("{prompt}, in the style {styles}").format(prompt=request.prompt, styles=styles)
     return subject(request)
 
 
@@ -300,33 +295,44 @@ def engine(up: bool, loading: bool, device: str = "", reason: str = "") -> str:
     if up:
         return device
     if loading:
-        return "The model is loading."
-    return f"The engine is not running: {reason.rstrip('.')}." if reason else "The engine is not running."
+        return _("The model is loading.")
+    if reason:
+        return _("The engine is not running: {reason}.").format(reason=_(reason).rstrip("."))
+    return _("The engine is not running.")
 
 
 def line(waiting: int, running: int) -> str:
     """How busy the line is."""
     if not waiting and not running:
-        return "nobody is waiting"
-    parts = [f"{running} being painted" if running else "", f"{waiting} waiting" if waiting else ""]
+        return _("nobody is waiting")
+    parts = [
+        ngettext("{number} being painted", "{number} being painted", running).format(number=running) if running else "",
+        ngettext("{number} waiting", "{number} waiting", waiting).format(number=waiting) if waiting else "",
+    ]
     return ", ".join(filter(None, parts))
 
 
 def saved(path: str) -> str:
-    return f"Saved as {path}"
+    return _("Saved as {path}").format(path=path)
 
 
 def port_taken(host: str, port: int) -> str:
-    return f"web.port {port} on {host} is in use by another program; choose another port or stop that program."
+    return _(
+        "web.port {port} on {host} is in use by another program; choose another port or stop that program."
+    ).format(port=port, host=host)
 
 
 def port_closed(port: int) -> str:
-    return f"web.port {port} may not be used by this account; choose one from 1024 up."
+    return _("web.port {port} may not be used by this account; choose one from 1024 up.").format(port=port)
 
 
 def host_unusable(host: str, reason: str) -> str:
-    return f"web.host {host!r} cannot be listened on ({reason}); 127.0.0.1 is this machine only, 0.0.0.0 every network."
+    return _(
+        "web.host {host!r} cannot be listened on ({reason}); 127.0.0.1 is this machine only, 0.0.0.0 every network."
+    ).format(host=host, reason=reason)
 
 
 def cannot_write(path: str, reason: str) -> str:
-    return f"The picture cannot be saved as {path}: {reason}. It is kept in the history."
+    return _("The picture cannot be saved as {path}: {reason}. It is kept in the history.").format(
+        path=path, reason=reason
+    )

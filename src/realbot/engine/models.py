@@ -17,6 +17,7 @@ from typing import Any, Literal
 from realbot.errors import ConfigError, Invalid, ModelMissing
 from realbot.grammar import nearest
 from realbot.jobs import Generate, canonical
+from realbot.phrases import Phrase, listed
 
 #: "embedded": guidance is an input of the model and a negative prompt needs true CFG; "true": classifier-free
 #: guidance; "none": distilled without guidance.
@@ -33,6 +34,8 @@ _ALIASES = {
     "karras": "dpm++2m-karras",
     "dpm++karras": "dpm++2m-karras",
 }
+#: How far a picture goes from its source when nothing is said.
+STRENGTH = 0.6
 #: Bytes of a safetensors header at most, as the format's own reader has it.
 _HEADER_LIMIT = 100_000_000
 
@@ -49,6 +52,11 @@ class Family:
     default_scheduler: str
     cfg: Guidance
     half: str  #: what dtype "auto" means on a GPU
+
+    @property
+    def from_picture(self) -> str:
+        """The class in diffusers for image-to-image."""
+        return self.pipeline.replace("Pipeline", "Img2ImgPipeline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,7 @@ def preset(name: str, path: str | Path | None = None) -> Preset:
     if path is None:
         if known is None:
             raise ConfigError(
-                f"model.name is {name!r}; the presets are {_listed(PRESETS)}"
+                f"model.name is {name!r}; the presets are {listed(tuple(PRESETS))}"
                 f"{_did_you_mean(name, PRESETS)}; for another model also set model.path.",
                 key="model.name",
             )
@@ -200,7 +208,10 @@ def scheduler(word: str, preset: Preset) -> tuple[str, Notes]:
     if "ddim" not in family.schedulers and plain == "ddim":
         return "euler", (("scheduler", "ddim"),)
     raise Invalid(
-        f"{preset.name} has no scheduler {word!r}; it has {_listed(family.schedulers)}.",
+        "{model} has no scheduler {name!r}; it has {names}.",
+        model=preset.name,
+        name=word,
+        names=listed(family.schedulers),
         word=word,
         nearest=nearest(word, family.schedulers) or family.default_scheduler,
     )
@@ -214,17 +225,22 @@ def resolve(request: Generate, preset: Preset) -> tuple[Generate, Notes]:
     """
     if request.model not in (None, preset.name):
         raise Invalid(
-            f"The model {request.model!r} is not loaded; pictures are painted with {preset.name}.",
+            "The model {asked!r} is not loaded; pictures are painted with {model}.",
+            asked=request.model,
+            model=preset.name,
             word=str(request.model),
             nearest=preset.name,
         )
-    if request.source or request.mask or request.reference:
-        raise Invalid(f"{preset.name} paints from words only here; leave the picture out.")
-    if request.strength is not None:
-        raise Invalid("A strength needs a source picture; leave it out.", word="strength")
+    if request.mask or request.reference:
+        raise Invalid("{model} takes a picture to start from only; leave mask and reference out.", model=preset.name)
     steps = preset.steps if request.steps is None else request.steps
     if steps < 1:
-        raise Invalid(f"{steps} steps are too few; 1 is the least, {preset.steps} is usual.", word=str(steps))
+        raise Invalid(
+            "{steps} steps are too few; 1 is the least, {usual} is usual.",
+            steps=steps,
+            usual=preset.steps,
+            word=str(steps),
+        )
     name, notes = scheduler(request.scheduler or FAMILIES[preset.family].default_scheduler, preset)
     true_cfg = _true_cfg(request, preset)
     if request.true_cfg is not None and request.true_cfg != true_cfg:
@@ -233,25 +249,50 @@ def resolve(request: Generate, preset: Preset) -> tuple[Generate, Notes]:
         replace(
             request,
             model=preset.name,
-            width=_side("width", request.width, preset.width, preset),
-            height=_side("height", request.height, preset.height, preset),
+            width=_side(Phrase("width"), request.width, preset.width, preset),
+            height=_side(Phrase("height"), request.height, preset.height, preset),
             steps=steps,
             guidance=_guidance(request, preset),
             true_cfg=true_cfg,
             scheduler=name,
+            strength=_strength(request),
         ),
         notes,
     )
 
 
-def _side(what: str, asked: int | None, default: int, preset: Preset) -> int:
+def denoised(request: Generate) -> int:
+    """The steps that a resolved request really takes: with a source picture the last ones only, by its strength."""
+    steps = request.steps or 0
+    # Ten steps at 0.7 are seven, whatever the product is in binary.
+    return steps if request.strength is None else math.ceil(round(steps * request.strength, 6))
+
+
+def shape(size: tuple[int, int], preset: Preset) -> tuple[int, int]:
+    """Width and height to paint in for a source picture of this size.
+
+    The shape stays, the area is at most that of the model's usual picture, and the sides are ones it takes.
+    """
+    step = FAMILIES[preset.family].multiple
+    scale = min(1.0, math.sqrt(preset.width * preset.height / (size[0] * size[1])))
+    low, high = -(-preset.min_side // step) * step, preset.max_side // step * step
+    width, height = (min(max(round(side * scale / step) * step, low), high) for side in size)
+    return width, height
+
+
+def _side(what: Phrase, asked: int | None, default: int, preset: Preset) -> int:
     if asked is None:
         return default
     step = FAMILIES[preset.family].multiple
     if not preset.min_side <= asked <= preset.max_side:
         near = min(max(asked, preset.min_side), preset.max_side)
         raise Invalid(
-            f"The {what} {asked} is out of range; {preset.name} takes {preset.min_side} to {preset.max_side} pixels.",
+            "The {side} {asked} is out of range; {model} takes {low} to {high} pixels.",
+            side=what,
+            asked=asked,
+            model=preset.name,
+            low=preset.min_side,
+            high=preset.max_side,
             word=str(asked),
             nearest=str(near),
         )
@@ -260,7 +301,11 @@ def _side(what: str, asked: int | None, default: int, preset: Preset) -> int:
         high = low + step
         pair = [str(side) for side in (low, high) if preset.min_side <= side <= preset.max_side]
         raise Invalid(
-            f"The {what} {asked} is not a multiple of {step}; the nearest are {' and '.join(pair)}.",
+            "The {side} {asked} is not a multiple of {step}; the nearest are {pair}.",
+            side=what,
+            asked=asked,
+            step=step,
+            pair=listed(pair),
             word=str(asked),
             nearest=min(pair, key=lambda side: abs(int(side) - asked)),
         )
@@ -272,39 +317,58 @@ def _guidance(request: Generate, preset: Preset) -> float:
     if value is None:
         return preset.guidance
     if not math.isfinite(value) or value < 0:
-        raise Invalid(f"A guidance of {value:g} makes no sense; {preset.guidance:g} is usual.", word=f"{value:g}")
+        raise Invalid(
+            "A guidance of {value:g} makes no sense; {usual:g} is usual.",
+            value=value,
+            usual=preset.guidance,
+            word=f"{value:g}",
+        )
     if preset.cfg == "none" and value != preset.guidance:
-        raise Invalid(f"{preset.name} was made to work without guidance; leave it out.", word="guidance")
+        raise Invalid("{model} was made to work without guidance; leave it out.", model=preset.name, word="guidance")
+    return float(value)
+
+
+def _strength(request: Generate) -> float | None:
+    value = request.strength
+    if request.source is None:
+        if value is not None:
+            raise Invalid("A strength needs a source picture; leave it out.", word="strength")
+        return None
+    if value is None:
+        return STRENGTH
+    if not 0 <= value <= 1:
+        near = min(max(value, 0.0), 1.0) if math.isfinite(value) else STRENGTH
+        raise Invalid(
+            "A strength of {value:g} is out of range; it goes from 0 to 1.",
+            value=value,
+            word=f"{value:g}",
+            nearest=f"{near:g}",
+        )
     return float(value)
 
 
 def _true_cfg(request: Generate, preset: Preset) -> float:
     value = request.true_cfg
     if preset.cfg == "none" and request.negative:
-        raise Invalid(f"{preset.name} takes no negative prompt; say in the prompt what you want instead.")
+        raise Invalid("{model} takes no negative prompt; say in the prompt what you want instead.", model=preset.name)
     if value is not None and (not math.isfinite(value) or value < 1):
-        raise Invalid(f"A true_cfg of {value:g} is too small; 1 turns it off.", word=f"{value:g}", nearest="1")
+        raise Invalid(
+            "A true_cfg of {value:g} is too small; 1 turns it off.", value=value, word=f"{value:g}", nearest="1"
+        )
     if preset.cfg != "embedded":
         if value not in (None, 1):
-            raise Invalid(f"{preset.name} takes no true_cfg{_use_guidance(preset)}.", word="true_cfg")
+            if preset.cfg == "true":
+                raise Invalid("{model} takes no true_cfg; use guidance.", model=preset.name, word="true_cfg")
+            raise Invalid("{model} takes no true_cfg; leave it out.", model=preset.name, word="true_cfg")
         return 1.0
     if value is None or (value == 1 and request.negative):
         return preset.true_cfg if request.negative else 1.0
     return float(value)
 
 
-def _use_guidance(preset: Preset) -> str:
-    return "; use guidance" if preset.cfg == "true" else "; leave it out"
-
-
 def fingerprint(parts: Mapping[str, Any]) -> str:
     """One name for everything besides the request that decides the bytes of a picture: 32 hex digits."""
     return hashlib.sha256(canonical(dict(parts))).hexdigest()[:32]
-
-
-def _listed(names: Iterable[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}"
 
 
 def _did_you_mean(word: str, names: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from realbot.engine import Cancelled, Fact, Failed, Picture, Produced, RunKey, Started, Step, Work, models
@@ -25,8 +25,9 @@ from realbot.engine.latents import Preview
 from realbot.engine.loading import Loaded, identity
 from realbot.engine.loras import Loras
 from realbot.engine.stages import Stages
+from realbot.engine.upscaler import upscaler
 from realbot.errors import EngineError, Invalid, StyleBroken
-from realbot.jobs import SEEDS, Generate, from_json
+from realbot.jobs import FACTORS, SEEDS, Generate, ImageId, Request, Upscale, from_json
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,10 @@ class _Late(Exception):
 class Painter:
     """A loaded model at work. All but `loras.prefetch` belongs to one thread."""
 
-    def __init__(self, loaded: Loaded, spool: Path, engine: Mapping[str, Any]) -> None:
-        """`engine` is that section of the settings."""
+    def __init__(
+        self, loaded: Loaded, spool: Path, engine: Mapping[str, Any], upscale: Mapping[str, Any] | None = None
+    ) -> None:
+        """`engine` and `upscale` are those sections of the settings. Raises ConfigError for a bad upscaling model."""
         self.loaded = loaded
         self.embeds = Embeds(int(engine.get("embed_cache_mb", 256)) * _MB)
         parts = {
@@ -60,7 +63,8 @@ class Painter:
         }
         self.loras = Loras(parts, type(loaded.pipeline), int(engine.get("style_memory_mb", 2048)) * _MB)
         self.stages = Stages(loaded, self.loras, self.embeds)
-        self.fingerprint = models.fingerprint(identity(loaded))
+        self.upscaler = upscaler(upscale or {}, loaded.device)
+        self.fingerprint = models.fingerprint({**identity(loaded), "upscaler": list(self.upscaler.identity)})
         self._spool = spool
         self._saver = ThreadPoolExecutor(1, "save")
         self._preview = self._fitted() if engine.get("previews", True) else None
@@ -72,7 +76,10 @@ class Painter:
         """Produced, Cancelled or Failed; `tell` hears Started and Step. Nothing is raised."""
         run = _Run(work, cancelled, self._spool)
         try:
-            return self._paint(run, tell)
+            request = _request(work)
+            return (
+                self._enlarge(run, request, tell) if isinstance(request, Upscale) else self._paint(run, request, tell)
+            )
         except _Stop:
             answer: Fact = Cancelled(work.key, run.step)
         except _Late:
@@ -90,31 +97,33 @@ class Painter:
             path.with_suffix(".part").unlink(missing_ok=True)
         return answer
 
-    def _paint(self, run: _Run, tell: Callable[[Fact], None]) -> Produced:
+    def _paint(self, run: _Run, asked: Request, tell: Callable[[Fact], None]) -> Produced:
         work = run.work
-        request, notes = self._request(work)
+        request, notes = self._resolved(asked)
         assert request.seed is not None and request.steps is not None
         with run.timed("switch"):
             self._style(request, work)
         tell(Started(work.key, run.stages["switch"]))
-        of = request.steps * request.count
+        steps = max(models.denoised(request), 1)
+        of = steps * request.count
         saves: list[Future[Picture]] = []
         try:
             run.check()
             with run.timed("encode"):
                 conditioning = self.stages.encode(request)
+                source = self._source(request, work)
             for index in range(request.count):
                 seed = (request.seed + index) % SEEDS
                 run.check()
 
                 def on_step(n: int, clean: Callable[[], torch.Tensor | None], done: int = index) -> None:
-                    run.step = done * (request.steps or 0) + n
+                    run.step = done * steps + n
                     shown = self._show(run, clean) if run.step < of else None
                     tell(Step(work.key, run.step, of, shown))
                     run.check()
 
                 with run.timed("denoise"):
-                    latents = self.stages.denoise(request, conditioning, seed, on_step)
+                    latents = self.stages.denoise(request, conditioning, seed, on_step, source)
                 with run.timed("decode"):
                     image = self.stages.decode(latents)
                 path = run.picture(index)
@@ -130,11 +139,36 @@ class Painter:
         seconds = time.monotonic() - run.began
         return Produced(work.key, pictures, "image/png", seconds, run.stages, (*notes, *conditioning.notes))
 
-    def _request(self, work: Work) -> tuple[Generate, models.Notes]:
-        try:
-            request = from_json(work.request)
-        except (KeyError, TypeError, ValueError) as error:
-            raise Invalid("This request is of a version that the engine does not know.") from error
+    def _enlarge(self, run: _Run, request: Upscale, tell: Callable[[Fact], None]) -> Produced:
+        if request.factor not in FACTORS:
+            raise Invalid("A picture can be enlarged by 2 or 4.")
+        tell(Started(run.work.key))
+        run.check()
+        with run.timed("encode"):
+            picture = _picture(request.source, run.work)
+
+        def on_part(n: int, of: int) -> None:
+            run.step = n
+            tell(Step(run.work.key, n, of))
+            run.check()
+
+        with run.timed("upscale"):
+            large = self.upscaler.enlarge(picture, request.factor, on_part)
+        with run.timed("save"):
+            saved = self._saver.submit(_save, large, run.picture(0), run.work.parameters, 0).result()
+        seconds = time.monotonic() - run.began
+        return Produced(run.work.key, (saved,), "image/png", seconds, run.stages, (("upscaled", self.upscaler.name),))
+
+    def _source(self, request: Generate, work: Work) -> Image.Image | None:
+        """The picture to start from, cut and scaled to the size that is painted."""
+        if request.source is None:
+            return None
+        assert request.width is not None and request.height is not None
+        size = (request.width, request.height)
+        picture = _picture(request.source, work)
+        return picture if picture.size == size else ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
+
+    def _resolved(self, request: Request) -> tuple[Generate, models.Notes]:
         if not isinstance(request, Generate):
             raise Invalid(f"The engine cannot {type(request).__name__.lower()} with {self.loaded.preset.name}.")
         if request.seed is None or not 0 <= request.seed < SEEDS or request.count < 1:
@@ -224,6 +258,25 @@ class _Run:
         """Delete what is left of them."""
         for path in self._shown:
             path.unlink(missing_ok=True)
+
+
+def _request(work: Work) -> Request:
+    try:
+        return from_json(work.request)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Invalid("This request is of a version that the engine does not know.") from error
+
+
+def _picture(image: ImageId, work: Work) -> Image.Image:
+    """A picture that the work names, RGB. Raises Invalid when it is not there or not the one it is named for."""
+    try:
+        data = Path(work.files[image]).read_bytes()
+    except (KeyError, OSError) as error:
+        raise Invalid("The picture to start from is not on this engine.") from error
+    if hashlib.sha256(data).hexdigest() != image:
+        raise Invalid("The picture to start from is damaged; please send it again.")
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+        return picture.convert("RGB")
 
 
 def _reseeded(parameters: str, first: int, seed: int) -> str:

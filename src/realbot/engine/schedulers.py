@@ -31,7 +31,9 @@ def make(name: str, family: str, base: Mapping[str, Any]) -> Any:
     cls = getattr(importlib.import_module("diffusers"), kind)
     config = {key: value for key, value in base.items() if not key.startswith("_")}
     if flow:
-        return cls.from_config(config) if kind == _EULER_FLOW else cls.from_config({**config, **_flow(family, config)})
+        if kind == _EULER_FLOW:
+            return cls.from_config(config)
+        return _steered(cls.from_config({**config, **_flow(family, config)}))
     extra: dict[str, Any] = dict.fromkeys(_KARRAS, False)
     if name.startswith("dpm++2m"):
         extra |= {"algorithm_type": "dpmsolver++", "solver_order": 2, "use_karras_sigmas": name.endswith("karras")}
@@ -39,6 +41,22 @@ def make(name: str, family: str, base: Mapping[str, Any]) -> Any:
         # The class clips to [-1, 1] unless told otherwise, which is meant for pixels; latents are larger.
         extra |= {"clip_sample": False, "set_alpha_to_one": config.get("set_alpha_to_one", False)}
     return cls.from_config({**config, **extra})
+
+
+def _steered(solver: Any) -> Any:
+    """A general solver with what image-to-image pipelines of flow models ask of Euler.
+
+    They hand over sigmas where text-to-image leaves them to the solver, and call `scale_noise`, which in flow sigmas
+    is the solver's own `add_noise`.
+    """
+    own = solver.set_timesteps
+
+    def set_timesteps(num_inference_steps: int | None = None, sigmas: Any = None, **options: Any) -> None:
+        own(len(sigmas) if num_inference_steps is None else num_inference_steps, **options)
+
+    solver.set_timesteps = set_timesteps
+    solver.scale_noise = lambda sample, timestep, noise: solver.add_noise(sample, noise, timestep)
+    return solver
 
 
 def _flow(family: str, base: Mapping[str, Any]) -> dict[str, Any]:

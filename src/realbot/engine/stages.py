@@ -5,6 +5,7 @@ Each job has its own scheduler and its own generator on the CPU, so equal reques
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,7 +15,7 @@ from PIL import Image
 
 from realbot.engine import models, schedulers
 from realbot.engine.embeds import Embeds, Encoded
-from realbot.engine.latents import overflows, unscaled
+from realbot.engine.latents import overflows, scaled, unscaled
 from realbot.engine.loading import Loaded
 from realbot.engine.loras import Loras
 from realbot.errors import EngineError
@@ -42,6 +43,7 @@ class Stages:
         self._pipe = loaded.pipeline
         self._family = models.FAMILIES[loaded.preset.family]
         self._base = dict(self._pipe.scheduler.config)
+        self._second: Any = None
 
     def encode(self, request: Generate) -> Conditioning:
         """The prompts of a resolved request as embeds; text encoders run only for prompts not seen before."""
@@ -56,10 +58,33 @@ class Stages:
             return Conditioning(positive, nothing, notes)
         return Conditioning(positive, self._encoded(request.negative), notes)
 
-    def denoise(self, request: Generate, conditioning: Conditioning, seed: int, on_step: OnStep) -> torch.Tensor:
-        """Latents of the picture, (1, channels, height / 8, width / 8), as the denoiser scales them."""
+    def denoise(
+        self,
+        request: Generate,
+        conditioning: Conditioning,
+        seed: int,
+        on_step: OnStep,
+        source: Image.Image | None = None,
+    ) -> torch.Tensor:
+        """Latents of the picture, (1, channels, height / 8, width / 8), as the denoiser scales them.
+
+        With a `source`, RGB and of the request's size, only the last `models.denoised` steps are taken, from there.
+        """
         assert request.width is not None and request.height is not None and request.scheduler is not None
         pipe, size = self._pipe, (request.height, request.width)
+        start: dict[str, Any] = {"height": request.height, "width": request.width}
+        if source is not None:
+            self._tile(*size)
+            steps = models.denoised(request)
+            if not steps:
+                on_step(1, lambda: None)
+                return self._latents(source)
+            pipe = self._from_picture()
+            flow = self._family.schedulers is models.FLOW
+            # The families round the product of steps and strength each in their own way; so it falls between.
+            half = -0.5 if flow else 0.5
+            strength = min((steps + half) / (request.steps or 1), 1.0)
+            start = {**(start if flow else {}), "image": source, "strength": strength}
         pipe.scheduler = schedulers.make(request.scheduler, self._family.name, self._base)
         estimate = schedulers.Estimate(pipe.scheduler)
 
@@ -77,8 +102,7 @@ class Stages:
                 **self._told(conditioning),
                 guidance_scale=request.guidance,
                 **({"true_cfg_scale": request.true_cfg} if self._family.cfg == "embedded" else {}),
-                height=request.height,
-                width=request.width,
+                **start,
                 num_inference_steps=request.steps,
                 generator=torch.Generator("cpu").manual_seed(seed),
                 output_type="latent",
@@ -86,8 +110,10 @@ class Stages:
                 return_dict=False,
             )[0]
         except BaseException:
-            pipe.maybe_free_model_hooks()
+            self._pipe.maybe_free_model_hooks()
             raise
+        if pipe is not self._pipe:
+            self._pipe.maybe_free_model_hooks()
         return self._unpacked(latents, size)
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
@@ -95,11 +121,7 @@ class Stages:
         """The picture of finished latents, 8 bits a channel. Raises EngineError for NaN and for an all-black one."""
         vae = self._pipe.vae
         height, width = (side * self._pipe.vae_scale_factor for side in latents.shape[-2:])
-        limit = self._loaded.tile_from
-        if limit is not None and height * width > limit:
-            vae.enable_tiling()
-        else:
-            vae.disable_tiling()
+        self._tile(height, width)
         upcast = overflows(vae)
         if upcast:
             vae.to(torch.float32)
@@ -115,6 +137,37 @@ class Stages:
         if image.convert("L").getextrema() == (0, 0):
             raise EngineError("The model painted a picture that is black all over; another seed or dtype may help.")
         return image
+
+    def _from_picture(self) -> Any:
+        """The image-to-image pipeline on the same weights."""
+        if self._second is None:
+            cls = getattr(importlib.import_module("diffusers"), self._family.from_picture)
+            options = {"sd15": {"requires_safety_checker": False}, "sdxl": {"add_watermarker": False}}
+            self._second = cls(**self._pipe.components, **options.get(self._family.name, {}))
+            self._second.set_progress_bar_config(disable=True)
+        return self._second
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def _latents(self, picture: Image.Image) -> torch.Tensor:
+        """A picture as the denoiser knows it, the mode of what the VAE makes of it."""
+        vae = self._pipe.vae
+        upcast = overflows(vae)
+        if upcast:
+            vae.to(torch.float32)
+        try:
+            pixels = self._pipe.image_processor.preprocess(picture).to(self._pipe._execution_device, vae.dtype)
+            return scaled(vae, vae.encode(pixels).latent_dist.mode())
+        finally:
+            if upcast:
+                vae.to(torch.float16)
+
+    def _tile(self, height: int, width: int) -> None:
+        """Whether the VAE works in tiles depends on the size alone, never on the picture before."""
+        limit = self._loaded.tile_from
+        if limit is not None and height * width > limit:
+            self._pipe.vae.enable_tiling()
+        else:
+            self._pipe.vae.disable_tiling()
 
     def warm(self) -> None:
         """One step of a picture for nobody, so that the first person does not wait for kernels to load."""

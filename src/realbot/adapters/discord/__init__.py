@@ -1,0 +1,141 @@
+"""The Discord front-end: builds the client, the commands and the courier, and serves until it is stopped.
+
+A command module has `register(front)`, which adds its commands to `front.tree` and its controls to `front.client`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from typing import TYPE_CHECKING
+
+import discord
+from discord import app_commands
+from discord.webhook.async_ import async_context
+
+from realbot.errors import ConfigError
+
+from . import admin, history, imagine, menus, presses, settings
+from .card import Cards
+from .client import Client, Revoked, Tree
+from .clock import Clock
+from .courier import PACE, Courier
+from .intake import Intake
+from .lag import Probe
+from .presses import Presses
+from .sync import sync
+from .translator import Catalogues
+from .wire import USUAL, Down, trying
+
+if TYPE_CHECKING:
+    from realbot.sections import Discord
+    from realbot.studio import Studio
+
+log = logging.getLogger(__name__)
+
+#: Modules that add commands and controls.
+PARTS = (imagine, presses, menus, history, settings, admin)
+#: Seconds that a picture on its way to Discord gets when realbot stops.
+GRACE = 1.5
+#: Seconds until commands that Discord did not take are told again: the first time, and at most.
+FIRST, LONGEST = 60.0, 3600.0
+
+
+class Front:
+    """Everything a command needs; `pace` is how many seconds lie between two changes of one channel's cards."""
+
+    platform = "discord"
+
+    def __init__(self, studio: Studio, settings: Discord, *, clock: Clock | None = None, pace: float = PACE) -> None:
+        self.studio, self.settings, self.clock = studio, settings, clock or Clock()
+        self.client = Client(settings.api_base, settings.gateway, clock=self.clock)
+        self.tree = Tree(self.client)
+        self.cards = Cards(studio, self.clock)
+        self.courier = Courier(
+            studio, self.client, self.cards.render, clock=self.clock, pace=pace, answers=self.client.gate.answers
+        )
+        self.intake = Intake(studio, self.courier)
+        self.presses = Presses(studio, self.intake, self.cards)
+        self.probe = Probe()
+        self._up = asyncio.Event()
+        self._telling: asyncio.Task[None] | None = None
+        self.courier.rival = lambda: self.client.end("another program answers with the same token; stop one of them.")
+        self.client.setup, self.client.started, self.client.removed = self._setup, self._started, self._removed
+        for part in PARTS:
+            part.register(self)
+
+    async def serve(self, *, ready: asyncio.Event | None = None) -> None:
+        """Serve until cancelled; `ready` is set once people can ask.
+
+        Raises ConfigError when Discord does not take the token, at the start or later.
+        """
+        async_context.set(self.client.http.webhooks)
+        self.courier.open()
+        ring = asyncio.create_task(self._announce(ready))
+        try:
+            async with self.probe.watching():
+                await self.client.serve(self.settings.token.get_secret_value())
+        except Revoked as error:
+            raise ConfigError(f"discord.token: {error}", key="discord.token") from None
+        finally:
+            tasks = [task for task in (ring, self._telling) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.courier.close(GRACE)
+            await self.client.close()
+
+    @property
+    def health(self) -> str:
+        """What is not as it should be, in a few words; empty when all is well."""
+        if not self._up.is_set() or self.client.is_closed():
+            return "not connected"
+        if self.client.gate.stopped or self.courier.down:
+            return "Discord is away"
+        return "the event loop stood still" if self.probe.degraded else ""
+
+    async def _announce(self, ready: asyncio.Event | None) -> None:
+        await self._up.wait()
+        log.info("Discord: %s is in %d servers", self.client.user, len(self.client.guilds))
+        if ready is not None:
+            ready.set()
+
+    async def _setup(self) -> None:
+        """Tell Discord the commands; while it does not take them, those that it knows do."""
+        await self.tree.set_translator(Catalogues())
+        if not await self._told():
+            self._telling = asyncio.create_task(self._tell(), name="telling the commands")
+
+    async def _tell(self) -> None:
+        pause = FIRST
+        while True:
+            await self.clock.sleep(pause * (0.5 + random.random()))
+            if await self._told():
+                return
+            pause = min(LONGEST, pause * 2)
+
+    async def _told(self) -> bool:
+        try:
+            with trying(USUAL):
+                await sync(self.tree, self.studio)
+        except app_commands.CommandSyncFailure:
+            log.exception("Discord finds something wrong with the commands")
+        except (discord.DiscordException, Down) as error:
+            log.warning("Discord was not told the commands: %s", error)
+            return False
+        return True
+
+    async def _started(self) -> None:
+        self._up.set()
+
+    async def _removed(self, server: str) -> None:
+        """realbot was taken out of a server: what waits there is given up, or painted and sent to its people."""
+        if self.settings.removed == "cancel":
+            number = await self.studio.left(f"{self.platform}:{server}")
+            log.info("realbot was removed from server %s; %d requests are cancelled", server, number)
+        else:
+            log.info("realbot was removed from server %s; pictures are sent by direct message", server)
+
+
+__all__ = ["Front"]

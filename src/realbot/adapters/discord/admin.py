@@ -1,0 +1,383 @@
+"""/realbot: what those who manage a server settle there. Each change holds at once and is answered with what is now.
+
+Discord hides the commands from everyone else; who really is an administrator is checked again at every one, and the
+server is always the one in which the command was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice, locale_str
+
+from realbot.adapters import words
+from realbot.adapters.discord import markup, notices, panels, place, sentences
+from realbot.adapters.discord.bounds import BOUNDS, RESET, Bound
+from realbot.adapters.discord.panels import Interaction
+from realbot.errors import Invalid, NotYours
+from realbot.grammar import nearest
+from realbot.jobs import Origin
+from realbot.sections import Moderation
+from realbot.studio import Studio
+from realbot.styles import slug
+
+if TYPE_CHECKING:
+    from realbot.adapters.discord import Front
+
+
+class Anywhere(app_commands.Transformer):
+    """A channel in which pictures may be asked for, as Discord hands it over."""
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        return discord.AppCommandOptionType.channel
+
+    @property
+    def channel_types(self) -> list[discord.ChannelType]:
+        kinds = discord.ChannelType
+        return [kinds.text, kinds.news, kinds.voice, kinds.stage_voice, kinds.forum, kinds.category]
+
+    async def transform(self, interaction: Interaction, value: Any, /) -> app_commands.AppCommandChannel:
+        chosen: app_commands.AppCommandChannel = value
+        return chosen
+
+
+Channel: TypeAlias = app_commands.Transform[app_commands.AppCommandChannel, Anywhere]
+ACTIONS = [
+    Choice(name=locale_str("show"), value="show"),
+    Choice(name=locale_str("allow"), value="allow"),
+    Choice(name=locale_str("deny"), value="deny"),
+    Choice(name=locale_str("reset"), value="reset"),
+]
+#: Characters of a list of words.
+WORDS = 4000
+
+
+def register(front: Front) -> None:
+    admin = Admin(front.studio)
+    front.tree.add_command(admin)
+    panels.attach(front.client, admin.handlers())
+
+
+def permitted(interaction: Interaction) -> bool:
+    """Whether this person manages the server in which they stand."""
+    return interaction.guild_id is not None and interaction.permissions.manage_guild
+
+
+class Admin(app_commands.Group):
+    """The commands of a server's administrators."""
+
+    queue = app_commands.Group(
+        name=locale_str("queue"), description=locale_str("The requests of this server that are waiting")
+    )
+
+    def __init__(self, studio: Studio) -> None:
+        super().__init__(
+            name="realbot",
+            description=locale_str("What holds in this server"),
+            default_permissions=discord.Permissions(manage_guild=True),
+            allowed_contexts=app_commands.AppCommandContext(guild=True),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+        )
+        self._studio = studio
+
+    def handlers(self) -> Mapping[str, panels.Handler]:
+        return {"realbot": self.press}
+
+    # Limits
+
+    @app_commands.command(
+        name=locale_str("limits"), description=locale_str("What requests may ask for here; shows or changes it")
+    )
+    @app_commands.rename(name=locale_str("name"), value=locale_str("value"), channel=locale_str("channel"))
+    @app_commands.describe(
+        name=locale_str("Which limit; leave it out to see them all"),
+        value=locale_str("Its new value, or reset; leave it out to see the present one"),
+        channel=locale_str("For this channel only"),
+    )
+    @app_commands.choices(name=[Choice(name=name, value=name) for name in BOUNDS])
+    async def limits(
+        self, interaction: Interaction, name: str = "", value: str = "", channel: Channel | None = None
+    ) -> None:
+        async with panels.speaking(interaction):
+            key, mention = _where(interaction, channel)
+            bound = BOUNDS.get(name)
+            if bound is None and value:
+                raise Invalid(notices.value_missing())
+            if bound is None:
+                await self._table(interaction, key, channel)
+                return
+            if value:
+                await self._studio.rule(
+                    key, place.user(interaction), **{bound.section: {bound.name: bound.read(value)}}
+                )
+            say = notices.changed if value else notices.shown
+            now, span = self._bound(bound, interaction, channel)
+            await panels.tell(interaction, say(bound.label, now, span, notices.where(mention)))
+
+    @limits.autocomplete("value")
+    async def _values(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+        bound = BOUNDS.get(getattr(interaction.namespace, "name", "") or "")
+        if bound is None or not permitted(interaction):
+            return []
+        with words.language(interaction.locale.value):
+            now, span = self._bound(bound, interaction, None)
+            offered = {now: f"{now} ({span})", RESET: notices.take_back()}
+        if typed and typed not in offered:
+            offered = {typed[:100]: typed, **offered}
+        return [Choice(name=label[:100], value=value) for value, label in offered.items()]
+
+    def _bound(self, bound: Bound, interaction: Interaction, channel: Channel | None) -> tuple[str, str]:
+        """The value in force and what it may be."""
+        here = self._studio.settled(_origin(interaction, channel))
+        return bound.shown(here[bound.section]), bound.span(self._studio.settled()[bound.section])
+
+    async def _table(self, interaction: Interaction, key: str, channel: Channel | None) -> None:
+        rules = await self._studio.place(key)
+        lines = [
+            notices.limit(bound.label, *self._bound(bound, interaction, channel), own=bound.own(rules))
+            for bound in BOUNDS.values()
+        ]
+        embed = discord.Embed(
+            title=notices.limits_title(f"#{channel.name}" if channel else ""),
+            description="\n".join(lines),
+            colour=panels.COLOUR,
+        )
+        embed.set_footer(text=notices.limits_hint())
+        await panels.show(interaction, embeds=[embed])
+
+    # Channels, styles, words
+
+    @app_commands.command(
+        name=locale_str("channels"), description=locale_str("In which channels pictures may be asked for")
+    )
+    @app_commands.rename(action=locale_str("action"), channel=locale_str("channel"))
+    @app_commands.describe(
+        action=locale_str("allow: only in channels that are allowed; deny: not there; reset: no rule for it"),
+        channel=locale_str("Which channel; reset without one forgets all of them"),
+    )
+    @app_commands.choices(action=ACTIONS)
+    async def channels(
+        self,
+        interaction: Interaction,
+        action: str = "show",
+        channel: Channel | None = None,
+    ) -> None:
+        async with panels.speaking(interaction):
+            key, user = _server(interaction), place.user(interaction)
+            rules = await self._studio.place(key)
+            chosen = _own(interaction, channel)
+            if chosen is None and action in ("allow", "deny"):
+                raise Invalid(notices.channel_missing())
+            if action != "show":
+                others = {"allowed": rules.allowed, "denied": rules.denied}
+                kept = {
+                    name: [one for one in ids if chosen is not None and one != chosen] for name, ids in others.items()
+                }
+                if action in ("allow", "deny"):
+                    kept["allowed" if action == "allow" else "denied"].append(str(chosen))
+                rules = await self._studio.rule(key, user, **kept)
+            allowed, denied = (", ".join(f"<#{one}>" for one in ids) for ids in (rules.allowed, rules.denied))
+            lines = [notices.channels_only(allowed) if allowed else notices.channels_any()]
+            if denied:
+                lines.append(notices.channels_not(denied))
+            await panels.tell(interaction, " ".join(lines)[:2000])
+
+    @app_commands.command(name=locale_str("styles"), description=locale_str("Which styles may be used in this server"))
+    @app_commands.rename(action=locale_str("action"), style=locale_str("style"))
+    @app_commands.describe(
+        action=locale_str("allow: only styles that are allowed; deny: not this one; reset: every style"),
+        style=locale_str("Which style"),
+    )
+    @app_commands.choices(action=ACTIONS)
+    async def styles(
+        self,
+        interaction: Interaction,
+        action: str = "show",
+        style: str = "",
+    ) -> None:
+        async with panels.speaking(interaction):
+            key, user = _server(interaction), place.user(interaction)
+            rules = await self._studio.place(key)
+            every = [one.name for one in self._studio.styles()]
+            if action == "reset":
+                rules = await self._studio.rule(key, user, styles=())
+            elif action != "show":
+                if not style:
+                    raise Invalid(notices.style_missing())
+                name = _style(style, every)
+                if action == "allow":
+                    names = [*rules.styles, name]
+                else:
+                    names = [one for one in rules.styles or every if one != name]
+                if not names:
+                    raise Invalid(notices.last_style())
+                rules = await self._studio.rule(key, user, styles=sorted(set(names)))
+            listed = ", ".join(f"`{name}`" for name in rules.styles)
+            text = notices.styles_only(listed) if rules.styles else notices.styles_any(len(every))
+            await panels.tell(interaction, text[:2000])
+
+    @styles.autocomplete("style")
+    async def _styles(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
+        if not permitted(interaction):
+            return []
+        sought = slug(typed)
+        names = [style.name for style in self._studio.styles() if sought in style.name]
+        return [
+            Choice(name=name, value=name) for name in sorted(names, key=lambda one: not one.startswith(sought))[:25]
+        ]
+
+    @app_commands.command(name=locale_str("words"), description=locale_str("Words that must not be in a prompt here"))
+    async def vocabulary(self, interaction: Interaction) -> None:
+        async with panels.speaking(interaction):
+            rules = await self._studio.place(_server(interaction))
+            await interaction.response.send_modal(Words(self, rules.moderation))
+
+    async def block(self, interaction: Interaction, blocked: list[str], adult: list[str]) -> None:
+        """Keep the lists of words. Raises NotYours for somebody who is no administrator any more."""
+        moderation = {"blocked": blocked or None, "adult_words": adult or None}
+        await self._studio.rule(_server(interaction), place.user(interaction), moderation=moderation)
+        base = self._studio.settled()["moderation"]
+        inherited = len(base.blocked) if isinstance(base, Moderation) else 0
+        text = notices.words_changed(len(blocked), len(adult))
+        if inherited:
+            text = f"{text} {notices.words_inherited(inherited)}"
+        await panels.tell(interaction, text)
+
+    # The line
+
+    @app_commands.command(name=locale_str("pause"), description=locale_str("Let the requests of this server wait"))
+    async def pause(self, interaction: Interaction) -> None:
+        async with panels.speaking(interaction):
+            key = _server(interaction)
+            await self._studio.pause(key, place.user(interaction))
+            await panels.tell(interaction, notices.paused((await self._studio.stats(key)).waiting))
+
+    @app_commands.command(name=locale_str("resume"), description=locale_str("Paint the requests of this server again"))
+    async def resume(self, interaction: Interaction) -> None:
+        async with panels.speaking(interaction):
+            key = _server(interaction)
+            await self._studio.resume(key, place.user(interaction))
+            await panels.tell(interaction, notices.resumed((await self._studio.stats(key)).waiting))
+
+    @queue.command(name=locale_str("clear"), description=locale_str("Cancel every waiting request of this server"))
+    async def clear(self, interaction: Interaction) -> None:
+        async with panels.speaking(interaction):
+            key, user = _server(interaction), place.user(interaction)
+            waiting = (await self._studio.stats(key)).waiting
+            if not waiting:
+                await panels.tell(interaction, notices.clear_nothing())
+                return
+            question = await self._studio.action("clear", user=user, detail=key, uses=1, days=panels.QUESTION)
+            view = panels.panel(
+                [
+                    panels.button(notices.clear_yes(), "realbot", "clear", question, style=discord.ButtonStyle.danger),
+                    panels.button(notices.clear_no(), "realbot", "keep"),
+                ]
+            )
+            await panels.show(interaction, notices.clear_question(waiting), view=view)
+
+    async def press(self, interaction: Interaction, verb: str, arguments: tuple[str, ...], _chosen: list[str]) -> None:
+        """The answer to whether the line of this server shall be cleared. Raises Refused."""
+        text = notices.kept()
+        if verb == "clear":
+            user, server = place.user(interaction), _server(interaction)
+            question = await self._studio.acted(arguments[0] if arguments else "", user)
+            if (question.verb, question.detail) != ("clear", server):
+                raise NotYours
+            text = notices.cleared(await self._studio.clear(question.detail, user))
+        await panels.show(interaction, text)
+
+    @app_commands.command(
+        name=locale_str("stats"), description=locale_str("How much is painted here, and how long it takes")
+    )
+    async def stats(self, interaction: Interaction) -> None:
+        async with panels.speaking(interaction):
+            key = _server(interaction)
+            stats, rules = await self._studio.stats(key), await self._studio.place(key)
+            wait = notices.unknown() if stats.wait is None else words.duration(stats.wait)
+            right = notices.unknown() if stats.accuracy is None else f"{stats.accuracy:.0%}"
+            top = ", ".join(f"{markup.escaped(name, 64)} ({count})" for name, count in stats.styles[:5])
+            state = notices.held() if rules.paused else notices.running()
+            values = (
+                str(stats.today),
+                str(stats.month),
+                str(stats.people),
+                str(stats.waiting),
+                wait,
+                right,
+                top,
+                state,
+            )
+            embed = discord.Embed(title=notices.stats_title(), colour=panels.COLOUR)
+            for name, value in zip(notices.stats(), values, strict=True):
+                embed.add_field(name=name, value=value or "–")
+            await panels.show(interaction, embeds=[embed])
+
+
+class Words(discord.ui.Modal):
+    """The lists of words of a server as text, one word or phrase a line."""
+
+    def __init__(self, admin: Admin, moderation: Mapping[str, Any]) -> None:
+        super().__init__(title=notices.words_title()[:45], timeout=900)
+        self._admin = admin
+        self.blocked = self._field(notices.words_blocked(), moderation.get("blocked", ()))
+        self.adult = self._field(notices.words_adult(), moderation.get("adult_words", ()))
+
+    def _field(self, label: str, known: Any) -> discord.ui.TextInput[Words]:
+        field: discord.ui.TextInput[Words] = discord.ui.TextInput(
+            style=discord.TextStyle.paragraph,
+            default="\n".join(known)[:WORDS] or None,
+            required=False,
+            max_length=WORDS,
+        )
+        self.add_item(discord.ui.Label(text=label[:45], component=field))
+        return field
+
+    async def on_submit(self, interaction: Interaction) -> None:
+        fields = (self.blocked, self.adult)
+        lists = ([" ".join(line.split()) for line in field.value.splitlines() if line.strip()] for field in fields)
+        async with panels.speaking(interaction):
+            await self._admin.block(interaction, *lists)
+
+
+def _server(interaction: Interaction) -> str:
+    """The key of the server in which an administrator of it stands. Raises NotYours for anybody else.
+
+    Discord hides the commands too, but a server can change from whom, and presses and forms come later.
+    """
+    if interaction.guild_id is None:
+        raise NotYours(notices.servers_only())
+    if not permitted(interaction):
+        raise NotYours(notices.not_allowed())
+    return f"{place.PLATFORM}:{interaction.guild_id}"
+
+
+def _own(interaction: Interaction, channel: Channel | None) -> str | None:
+    """The channel's id. Raises NotYours for a channel of another server."""
+    if channel is None:
+        return None
+    if channel.guild_id != interaction.guild_id:
+        raise NotYours(notices.foreign_channel())
+    return str(channel.id)
+
+
+def _where(interaction: Interaction, channel: Channel | None) -> tuple[str, str]:
+    """The key of the channel or else the server, and the channel's mention."""
+    server, chosen = _server(interaction), _own(interaction, channel)
+    return (f"{place.PLATFORM}:{chosen}", f"<#{chosen}>") if chosen else (server, "")
+
+
+def _style(typed: str, names: list[str]) -> str:
+    """The style's own name. Raises Invalid with the nearest one."""
+    name = slug(typed)
+    if name not in names:
+        raise Invalid(sentences.no_such_style(markup.escaped(typed, 60), near := nearest(name, names)), nearest=near)
+    return name
+
+
+def _origin(interaction: Interaction, channel: Channel | None) -> Origin:
+    return Origin(place.PLATFORM, place=str(channel.id) if channel else "", server=str(interaction.guild_id))

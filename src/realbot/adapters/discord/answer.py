@@ -1,0 +1,70 @@
+"""The first answer to an interaction, which Discord wants within three seconds.
+
+Work that takes longer than a second and a half is announced, so that fifteen minutes are left for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeAlias, TypeVar
+
+import discord
+
+from realbot.adapters.discord.wire import ANSWER, Down, trying
+
+log = logging.getLogger(__name__)
+
+Interaction: TypeAlias = discord.Interaction[Any]
+T = TypeVar("T")
+
+#: Seconds after which an answer is announced.
+PATIENCE = 1.5
+NOBODY = discord.AllowedMentions.none()
+
+
+class Answer:
+    """One interaction's answer. `private`: only the person who asked sees it."""
+
+    def __init__(self, interaction: Interaction, *, private: bool = False, patience: float = PATIENCE) -> None:
+        self._interaction, self._private, self._patience = interaction, private, patience
+        self._announced = False
+
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        """The work's result; the answer is announced while it is under way. Raises what the work raises.
+
+        The work goes on when the announcement comes too late or does not arrive.
+        """
+        task = asyncio.create_task(work)
+        try:
+            await asyncio.wait({task}, timeout=self._patience)
+            if not task.done() and not self._interaction.response.is_done():
+                with trying(ANSWER):
+                    try:
+                        await self._interaction.response.defer(ephemeral=self._private, thinking=True)
+                        self._announced = True
+                    except (discord.HTTPException, Down) as error:
+                        log.warning("an answer could not be announced: %s", error)
+            return await task
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+
+    async def refuse(self, sentence: str) -> None:
+        """Answer privately with a sentence; where that is not possible, nothing is said."""
+        interaction = self._interaction
+        with trying(ANSWER), contextlib.suppress(discord.HTTPException, Down):
+            if not interaction.response.is_done():
+                await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NOBODY)
+            elif self._announced and self._private:
+                await interaction.edit_original_response(content=sentence, allowed_mentions=NOBODY)
+            elif self._announced:
+                # What was announced in public cannot become private: it is filled, so that a second answer is one of
+                # its own, and taken away.
+                await interaction.edit_original_response(content="…", allowed_mentions=NOBODY)
+                await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NOBODY)
+                await interaction.delete_original_response()
+            else:
+                await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NOBODY)

@@ -1,0 +1,232 @@
+"""The card of a job: one calm embed, the pictures above it, the buttons below it.
+
+What a person wrote stands in it escaped, and nothing on it notifies anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
+
+import discord
+
+from realbot.actions import Asking
+from realbot.adapters import words
+from realbot.adapters.discord import captions
+from realbot.adapters.discord.clock import Clock
+from realbot.adapters.discord.controls import OPEN, Control, controls, menus, view
+from realbot.adapters.discord.markup import escaped, plain
+from realbot.adapters.discord.payload import Payload, Picture
+from realbot.errors import Refused
+from realbot.jobs import (
+    Cancelled,
+    Done,
+    Eta,
+    Failed,
+    Job,
+    Origin,
+    Request,
+    Running,
+    Status,
+    User,
+    Waiting,
+    is_final,
+)
+from realbot.studio import Studio
+
+__all__ = ["Cards", "Payload", "Picture", "Promise"]
+
+QUIET, BUSY, GOOD, BAD = 0x99A1AB, 0x6C8EF5, 0x3FB68B, 0xE0736E
+#: Characters of the prompt on a card; the recipe has it whole.
+PROMPT = 280
+#: Pictures that one message can carry.
+MOST = 10
+ALT = 1024
+#: Rough pictures that a card shows before the finished one.
+PREVIEWS = 3
+#: Jobs under way whose cards' promises are remembered.
+REMEMBERED = 5000
+
+
+class Promise:
+    """When a picture was said to be ready. It changes only when that was clearly wrong, so that a card can rest."""
+
+    def __init__(self) -> None:
+        self._moment: float | None = None
+
+    def keep(self, eta: Eta | None, now: float) -> int | None:
+        """The moment to show, as a Unix time; None while nothing can be said."""
+        if eta is None or not math.isfinite(eta.high):
+            return None if self._moment is None else round(self._moment)
+        moment = now + max(eta.high, 0.0)
+        slack = max(4.0, (moment - now) * 0.2)
+        if self._moment is None or abs(moment - self._moment) > slack or self._moment < now:
+            self._moment = moment
+        return math.ceil(self._moment)
+
+
+class _Shown:
+    """What the card of a job under way has said and shown so far."""
+
+    def __init__(self) -> None:
+        self.promise = Promise()
+        self.previews = 0
+
+    def due(self, status: Running) -> bool:
+        """Whether it is time for the next preview: after a quarter, a half and three quarters."""
+        share = status.step / status.steps if status.steps else 0.0
+        if status.preview is None or self.previews >= PREVIEWS or share < (self.previews + 1) / (PREVIEWS + 1):
+            return False
+        self.previews = max(self.previews + 1, int(share * (PREVIEWS + 1)))
+        return True
+
+
+class Cards:
+    """Draws the cards of one studio's jobs."""
+
+    def __init__(self, studio: Studio, clock: Clock | None = None) -> None:
+        self._studio, self._clock = studio, clock or Clock()
+        self._shown: OrderedDict[str, _Shown] = OrderedDict()
+
+    async def render(self, job: Job, status: Status) -> Payload:
+        """The card of a job in this status. One under way keeps the file it has until there is a newer preview."""
+        with words.language(job.origin.locale):
+            embed = self._embed(job, status)
+            try:
+                images = await self._images(job, status)
+            except Refused as error:
+                images = ()
+                embed.description = f"{embed.description}\n{escaped(words.refusal(error))}"
+            shown = await self._view(job.id, job.user, job.request, status, place=job.origin.place)
+            if is_final(status):
+                self._shown.pop(job.id, None)
+            return Payload(embeds=(embed,), view=shown, images=images)
+
+    async def kept(
+        self,
+        user: User,
+        job_id: str,
+        request: Request,
+        done: Done,
+        *,
+        favourite: bool,
+        images: bool = True,
+        origin: Origin | None = None,
+    ) -> Payload:
+        """The card of a picture in the history; with `origin` as it is there, otherwise for its owner anywhere."""
+        place = "" if origin is None else origin.place
+        embed = finished(request, done, "" if origin is None else asker(user, origin))
+        shown = await self._view(job_id, user, request, done, place=place, favourite=favourite)
+        pictures = await self.pictures(user, request, done) if images else None
+        return Payload(embeds=(embed,), view=shown, images=pictures)
+
+    def _embed(self, job: Job, status: Status) -> discord.Embed:
+        match status:
+            case Done():
+                return finished(job.request, status, asker(job.user, job.origin))
+            case Failed() | Cancelled():
+                return ended(job.request, status)
+        ready = self._so_far(job).promise.keep(status.eta, self._clock.now())
+        if isinstance(status, Running):
+            return painting(job.request, status, ready)
+        engine = self._studio.engine()
+        trouble = "" if engine.up else words.engine(engine.up, engine.loading, engine.device, engine.reason)
+        return waiting(job.request, status, ready, trouble)
+
+    def _so_far(self, job: Job) -> _Shown:
+        shown = self._shown.setdefault(job.id, _Shown())
+        if len(self._shown) > REMEMBERED:
+            self._shown.popitem(last=False)
+        return shown
+
+    async def _view(
+        self, job_id: str, user: User, request: Request, status: Status, *, place: str = "", favourite: bool = False
+    ) -> discord.ui.View | None:
+        offered = [*controls(request, status, favourite=favourite), *menus(status)]
+        asked = [asking(control, job_id, user, place) for control in offered]
+        try:
+            ids = await self._studio.actions(asked)
+        except Refused:
+            # Deleted while it was drawn: a card without buttons, which the deletion takes away.
+            return None
+        return view(offered, ids, pictures=len(status.images) if isinstance(status, Done) else 1)
+
+    async def _images(self, job: Job, status: Status) -> tuple[Picture, ...] | None:
+        match status:
+            case Done():
+                return await self.pictures(job.user, job.request, status)
+            case Running(preview=str(path)) if self._so_far(job).due(status):
+                with suppress(OSError):
+                    data = await asyncio.to_thread(Path(path).read_bytes)
+                    return (Picture(data, "preview.jpg", plain(captions.preview(words.alt(job.request)), ALT)),)
+                return None
+            case Running() | Waiting():
+                return None
+        return ()
+
+    async def pictures(self, user: User, request: Request, done: Done) -> tuple[Picture, ...]:
+        """The finished pictures of a job that one message can carry. Raises Refused when one is lost."""
+        return tuple([await self.picture(user, request, done, n) for n in range(min(len(done.images), MOST))])
+
+    async def picture(self, user: User, request: Request, done: Done, index: int) -> Picture:
+        """One finished picture. Raises Refused when it is lost or somebody else's."""
+        path = await self._studio.picture(user, done.images[index])
+        count = len(done.images)
+        alt = words.alt(request) + (f" ({index + 1}/{count})" if count > 1 else "")
+        return Picture(path, words.file_name(request, done.seed, index), plain(alt, ALT))
+
+
+def asking(control: Control, job_id: str, user: User, place: str) -> Asking:
+    """The button behind a control: its owner's, or for everybody in its place."""
+    if control.verb in OPEN:
+        return Asking(control.verb, job_id, index=control.index, detail=user.id, place=place)
+    return Asking(control.verb, job_id, owner=user.key, index=control.index, place=place)
+
+
+def asker(user: User, origin: Origin) -> str:
+    """The id of the person that a card names: where others see it too."""
+    return user.id if origin.server and not origin.private else ""
+
+
+def heading(request: Request) -> str:
+    """What is painted, in bold, as it was written."""
+    text = escaped(words.subject(request), PROMPT)
+    return f"**{text}**" if text else ""
+
+
+def waiting(request: Request, status: Waiting, ready: int | None, trouble: str = "") -> discord.Embed:
+    """A card in the line."""
+    if status.paused:
+        return _embed(QUIET, request, captions.paused(), trouble)
+    line = words.say(Waiting(status.position))
+    return _embed(QUIET, request, " · ".join(filter(None, (line, captions.ready(ready) if ready else ""))), trouble)
+
+
+def painting(request: Request, status: Running, ready: int | None) -> discord.Embed:
+    """A card of what is being painted."""
+    line = words.say(Running(status.step, status.steps, None))
+    when = captions.ready(ready) if ready and status.step < status.steps else ""
+    bar = captions.bar(status.step, status.steps)
+    return _embed(BUSY, request, bar, " · ".join(filter(None, (line, when))))
+
+
+def finished(request: Request, done: Done, asker: str) -> discord.Embed:
+    """A card below its pictures: what was asked, for whom, and the recipe in one line."""
+    said = [captions.from_history()] if done.cached else []
+    said += [escaped(note, 400) for note in words.notes(done)]
+    who = captions.asker(asker) if asker else ""
+    embed = _embed(GOOD, request, *(f"-# {note}" for note in said), f"-# {who}" if who else "")
+    embed.set_footer(text=plain(captions.line(request, done.seed, 0.0 if done.cached else done.seconds), 500) or None)
+    return embed
+
+
+def ended(request: Request, status: Failed | Cancelled) -> discord.Embed:
+    """A card without a picture."""
+    return _embed(BAD if isinstance(status, Failed) else QUIET, request, escaped(words.say(status), 600))
+
+
+def _embed(colour: int, request: Request, *lines: str) -> discord.Embed:
+    return discord.Embed(colour=colour, description="\n".join(filter(None, (heading(request), *lines))))

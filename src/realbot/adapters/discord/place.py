@@ -1,0 +1,87 @@
+"""Where an interaction happens and who stands behind it, and whether a picture can be shown there."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import discord
+
+from realbot.adapters.discord import captions
+from realbot.adapters.words import _
+from realbot.jobs import Origin, User
+
+Interaction: TypeAlias = discord.Interaction[Any]
+
+PLATFORM = "discord"
+#: Seconds for which the token of an interaction can be used, less a margin.
+TOKEN = 14 * 60.0
+
+
+def user(interaction: Interaction) -> User:
+    """The person who pressed or typed."""
+    person = interaction.user
+    roles = frozenset(str(role.id) for role in getattr(person, "roles", ()))
+    return User(PLATFORM, str(person.id), person.display_name, roles)
+
+
+def origin(interaction: Interaction, *, private: bool = False) -> Origin:
+    """Where the card will be. `place` is the channel or thread that it is in."""
+    channel = interaction.channel
+    thread = channel if isinstance(channel, discord.Thread) else None
+    return Origin(
+        PLATFORM,
+        place=str(interaction.channel_id or ""),
+        thread=str(thread.id) if thread else "",
+        locale=interaction.locale.value,
+        server=str(interaction.guild_id or ""),
+        parent=str(thread.parent_id) if thread else "",
+        adult=adult(channel),
+        private=private,
+    )
+
+
+def adult(channel: Any) -> bool:
+    """Whether the channel, or the one that a thread belongs to, is marked as age-restricted."""
+    if isinstance(channel, discord.Thread):
+        channel = channel.parent
+    return bool(getattr(channel, "nsfw", False))
+
+
+def borrowed(interaction: Interaction) -> bool:
+    """Whether realbot is here through the person's own installation, with nothing but the interaction's token."""
+    if interaction.guild_id is None:
+        return bool(interaction.context.private_channel)
+    return interaction.is_user_integration() and not interaction.is_guild_integration()
+
+
+def passing(interaction: Interaction, *, private: bool = False) -> bool:
+    """Whether the answer cannot be changed any more once the interaction's token has expired."""
+    return private or borrowed(interaction)
+
+
+def moderator_of(interaction: Interaction) -> str:
+    """The id of the server whose messages this person may delete, empty for none."""
+    if interaction.guild_id is None or not interaction.permissions.manage_messages:
+        return ""
+    return str(interaction.guild_id)
+
+
+def obstacle(interaction: Interaction, *, private: bool = False) -> str:
+    """Why pictures cannot be shown here, as a sentence; empty when they can."""
+    channel = interaction.channel
+    if interaction.channel_id is None or isinstance(channel, discord.ForumChannel | discord.CategoryChannel):
+        return captions.nowhere()
+    if interaction.guild_id is None or passing(interaction, private=private):
+        return ""
+    allowed = interaction.app_permissions
+    thread = isinstance(channel, discord.Thread)
+    needed = {
+        _("View Channel"): allowed.view_channel,
+        _("Send Messages in Threads"): allowed.send_messages_in_threads or not thread,
+        _("Send Messages"): allowed.send_messages or thread,
+        _("Embed Links"): allowed.embed_links,
+        _("Attach Files"): allowed.attach_files,
+        _("Manage Threads"): allowed.manage_threads or not (isinstance(channel, discord.Thread) and channel.locked),
+    }
+    missing = [name for name, granted in needed.items() if not granted]
+    return captions.lacking(", ".join(missing)) if missing else ""

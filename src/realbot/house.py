@@ -1,0 +1,132 @@
+"""Which rules hold where: the settings, and over them what the administrators of each server and channel settled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .config import Settings
+from .errors import Invalid
+from .jobs import Generate, Origin, Request
+from .phrases import listed
+from .places import EVERYWHERE, PlaceRules, checked
+from .rows import Circle
+from .store import Store
+
+#: Places whose settings are kept ready.
+READY = 1000
+
+
+class House:
+    """All rules are in memory and in the store; asking for them never waits."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._base = settings
+        self._rules: dict[str, PlaceRules] = {}
+        self._ready: dict[tuple[str, ...], Settings] = {}
+        self._changing = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Read the rules of every place."""
+        self._rules = {key: PlaceRules.load(key, data) for key, data in (await self._store.places()).items()}
+        self._ready.clear()
+
+    @property
+    def base(self) -> Settings:
+        """The settings where no place says otherwise."""
+        return self._base
+
+    @base.setter
+    def base(self, settings: Settings) -> None:
+        self._base = settings
+        self._ready.clear()
+
+    def settings(self, origin: Origin | None) -> Settings:
+        """The settings as they hold there; without a place, everywhere."""
+        if origin is None:
+            return self._base
+        found = self._ready.get(origin.keys)
+        if found is None:
+            found = self._base.for_place(*origin.keys)
+            for rules in self._here(origin):
+                found = rules.over(found)
+            if len(self._ready) >= READY:
+                self._ready.clear()
+            self._ready[origin.keys] = found
+        return found
+
+    def circle(self, origin: Origin) -> Circle:
+        """Among whom a picture that is asked for there may be shared."""
+        cache = self.settings(origin).cache
+        scope = cache.scope
+        if origin.private or not cache.enabled or (scope == "server" and not origin.server):
+            scope = "user"
+        return Circle(scope, origin.server_key)
+
+    def admit(self, request: Request, origin: Origin) -> None:
+        """Raise Blocked where nothing is painted, Invalid for a style that may not be used there."""
+        for rules in self._here(origin):
+            rules.admit(origin)
+            for use in request.styles if isinstance(request, Generate) else ():
+                if rules.styles and use.name not in rules.styles:
+                    raise Invalid(
+                        "The style {name} is not allowed here; these are: {styles}.",
+                        name=use.name,
+                        styles=listed(rules.styles),
+                        word=use.name,
+                    )
+
+    def styles(self, origin: Origin, names: list[str]) -> list[str]:
+        """Those of the styles that may be used there."""
+        for rules in self._here(origin):
+            if rules.styles:
+                names = [name for name in names if name in rules.styles]
+        return names
+
+    def held(self, origin: Origin) -> bool:
+        """Whether what is asked for there waits until an administrator resumes it."""
+        if not self._rules:
+            return False
+        rules = self._rules.get(EVERYWHERE)
+        return (rules is not None and rules.paused) or any(one.paused for one in self._here(origin))
+
+    def paused(self, key: str | None) -> bool:
+        """Whether a server or channel is paused, by itself or with everywhere."""
+        return any(one in self._rules and self._rules[one].paused for one in (EVERYWHERE, key or EVERYWHERE))
+
+    def place(self, key: str) -> PlaceRules:
+        """What was settled for a server or channel."""
+        return self._rules.get(key) or PlaceRules(key)
+
+    async def rule(self, key: str, author: str, changes: Mapping[str, Any]) -> PlaceRules:
+        """Change a place's rules at once and for good, with a note of who did. Raises Invalid."""
+        async with self._changing:
+            rules = self.place(checked(key)).changed(self._base.for_place(key), changes)
+            await self._store.rule(key, rules.data(), author, changes)
+            self._keep(rules)
+            return rules
+
+    async def pause(self, key: str | None, author: str, on: bool) -> None:
+        """Hold or let go what is asked for in a server or channel; None: everywhere."""
+        async with self._changing:
+            where = EVERYWHERE if key is None else checked(key)
+            rules = replace(self.place(where), paused=on)
+            await self._store.rule(where, rules.data(), author, {"paused": on})
+            self._keep(rules)
+
+    async def leave(self, key: str, author: str) -> None:
+        """The bot is not there any more."""
+        async with self._changing:
+            await self._store.rule(checked(key), None, author, {"left": True})
+            self._rules.pop(key, None)
+            self._ready.clear()
+
+    def _here(self, origin: Origin) -> list[PlaceRules]:
+        return [self._rules[key] for key in origin.keys if key in self._rules]
+
+    def _keep(self, rules: PlaceRules) -> None:
+        self._rules[rules.key] = rules
+        self._ready.clear()

@@ -1,0 +1,145 @@
+"""What administrators and data protection ask of the studio: rules of places, pauses, numbers, export and deletion."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .dispatcher import Dispatcher
+from .endings import Endings
+from .errors import NotYours
+from .jobs import Job, Origin, User
+from .places import SECTIONS, PlaceRules, checked
+from .reception import Reception
+from .sections import Section
+from .tally import Stats
+from .tickets import Ticket
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Who changed what about a place. `at` is a Unix time in seconds, `by` a person's key, empty once forgotten."""
+
+    at: float
+    by: str
+    change: dict[str, Any]
+
+
+class Office(Reception):
+    """The part of the studio that is about servers and rights. Front-ends see to it that only administrators ask."""
+
+    _endings: Endings
+    _dispatcher: Dispatcher
+    _jobs: dict[str, Job]
+    _seen: OrderedDict[str, Job]
+    _tasks: set[asyncio.Task[Any]]
+    _turn: asyncio.Event
+
+    async def place(self, key: str) -> PlaceRules:
+        """What was settled for a server or channel, "discord:GUILD" or "discord:CHANNEL"."""
+        return self._house.place(key)
+
+    def settled(self, origin: Origin | None = None) -> dict[str, Section]:
+        """The limits, moderation and cache as they hold in a place, or as whoever runs the bot has set them."""
+        settings = self._house.settings(origin)
+        return {name: getattr(settings, name) for name in SECTIONS}
+
+    async def rule(self, key: str, by: User, **changes: Any) -> PlaceRules:
+        """Change what holds in a server or channel, at once and with a note of who did; see `PlaceRules`.
+
+        `limits`, `moderation` and `cache` are tables of single keys, and None takes one back; the other rules are
+        replaced. Raises Invalid for what is unknown, out of range, or looser than the settings of the bot.
+        """
+        if "styles" in changes:
+            changes["styles"] = [self._styles.get(name).name for name in changes["styles"] or ()]
+        rules = await self._whole(self._house.rule(key, by.key, changes))
+        self._stir()
+        return rules
+
+    async def pause(self, key: str | None, by: User) -> None:
+        """What is asked for in a server or channel (None: everywhere) waits; what is being painted is finished."""
+        await self._whole(self._house.pause(key, by.key, on=True))
+        self._stir()
+
+    async def resume(self, key: str | None, by: User) -> None:
+        """What waits there is painted again, in its old order."""
+        await self._whole(self._house.pause(key, by.key, on=False))
+        self._stir()
+
+    async def clear(self, key: str, by: User) -> int:
+        """Cancel everything that waits in a server or channel; return how many. What is being painted goes on."""
+        checked(key)
+        waiting = [one for one in self._endings.tickets.values() if one.run is None and key in one.job.origin.keys]
+        gone = await self._withdraw(waiting)
+        await self._store.note(key, by.key, {"cleared": gone})
+        return gone
+
+    async def stats(self, key: str | None = None) -> Stats:
+        """The numbers of a server, or of everything; nobody is named in them."""
+        stats = await self._store.tally(key or "")
+        return replace(stats, paused=self._house.paused(key))
+
+    async def audit(self, key: str, limit: int = 20) -> list[Change]:
+        """Who changed what about a place, the latest first."""
+        return [Change(*entry) for entry in await self._store.audit(key, limit)]
+
+    async def left(self, key: str) -> int:
+        """The bot is not in this server any more: its rules are deleted, what waits there is cancelled; how many."""
+        gone = await self._withdraw([one for one in self._endings.tickets.values() if key in one.job.origin.keys])
+        await self._whole(self._house.leave(key, ""))
+        return gone
+
+    async def export(self, user: User, *, pictures: bool = True) -> Path:
+        """A ZIP file with everything that is kept of this person. Whoever sends it deletes it afterwards."""
+        return await self._store.export(user, pictures=pictures)
+
+    async def erase(self, user: User) -> int:
+        """Cancel and delete everything of this person for good; return how many jobs there were.
+
+        A picture under way is thrown away. Only a keyed hash stays for a day or two, so that limits still hold.
+        """
+        return await self._whole(self._erase(user))
+
+    async def _erase(self, user: User) -> int:
+        mine = [one for one in self._endings.tickets.values() if one.job.user.key == user.key]
+        await self._withdraw(mine)
+        gone = await self._store.erase(user)
+        for jobs in (self._jobs, self._seen):
+            for job_id in [job.id for job in jobs.values() if job.user.key == user.key]:
+                jobs.pop(job_id, None)
+        await self._desk.forget(user)
+        return gone
+
+    async def _withdraw(self, tickets: list[Ticket]) -> int:
+        won = [await self._whole(self._dispatcher.withdraw(ticket)) for ticket in tickets]
+        return sum(won)
+
+    async def _owner(self, user: User, job_id: str, moderator_of: str) -> User:
+        """Whose job it is, if this person may decide over it. Raises NotYours, also for a job that there is not."""
+        job = self._jobs.get(job_id) or self._seen.get(job_id)
+        row = await self._store.row(job_id) if job is None else None
+        found = job or row
+        if found is None:
+            raise NotYours
+        moderates = moderator_of and found.origin.server_key == f"{user.platform}:{moderator_of}"
+        if found.user.key != user.key and not moderates:
+            raise NotYours
+        return found.user
+
+    def _stir(self) -> None:
+        """Rules or pauses changed: look again who is next, and show it."""
+        self._turn.set()
+        self._dispatcher.feed()
+
+    async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run it to its end, also when the caller is cancelled."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(task)

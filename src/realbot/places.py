@@ -1,0 +1,183 @@
+"""What the administrators of a server or a channel settle. It goes over the settings and only makes them stricter."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from .config import PLACE, Settings
+from .errors import Blocked, Invalid
+from .grammar import nearest
+from .jobs import Origin
+from .sections import Section, allowed
+
+log = logging.getLogger(__name__)
+
+#: The key under which everywhere is paused.
+EVERYWHERE = "*"
+SECTIONS = ("limits", "moderation", "cache")
+#: From loose to strict.
+ADULT = ("anywhere", "restricted", "never")
+SCOPES = ("everyone", "server", "user")
+
+
+def _strictest(order: tuple[str, ...]) -> Callable[[Any, Any], Any]:
+    return lambda base, own: max(base, own, key=order.index)
+
+
+def _both(base: Any, own: Any) -> Any:
+    return tuple(dict.fromkeys((*base, *own)))
+
+
+def _quota(base: Any, own: Any) -> Any:
+    """0 sets no limit."""
+    return min(base, own) if base and own else base or own
+
+
+#: Of the setting and a place's own value, the stricter one.
+STRICTER: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
+    "limits": {
+        "waiting_per_user": min,
+        "per_day": _quota,
+        "cooldown": max,
+        "max_steps": min,
+        "min_side": max,
+        "max_side": min,
+        "max_pixels": min,
+        "max_count": min,
+        "max_guidance": min,
+        "max_prompt": min,
+        "max_styles": min,
+        "max_weight": min,
+    },
+    "moderation": {"blocked": _both, "adult_words": _both, "adult": _strictest(ADULT)},
+    "cache": {"enabled": min, "scope": _strictest(SCOPES)},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceRules:
+    """`key` is "discord:GUILD" or "discord:CHANNEL". The three tables hold some keys of the settings' sections."""
+
+    key: str
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    moderation: Mapping[str, Any] = field(default_factory=dict)
+    cache: Mapping[str, Any] = field(default_factory=dict)
+    allowed: tuple[str, ...] = ()  #: channels outside which nothing is painted; empty: any
+    denied: tuple[str, ...] = ()  #: channels in which nothing is painted
+    styles: tuple[str, ...] = ()  #: the only styles that may be used; empty: any
+    paused: bool = False  #: what is asked for here waits
+
+    @classmethod
+    def load(cls, key: str, data: Mapping[str, Any]) -> Self:
+        """From JSON data; what another version wrote and this one does not know is left out."""
+        known = {f.name for f in fields(cls)} - {"key"}
+        plain: dict[str, Any] = {name: value for name, value in data.items() if name in known}
+        for name in ("allowed", "denied", "styles"):
+            plain[name] = tuple(plain.get(name, ()))
+        return cls(key, **plain)
+
+    def data(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {name: value for name, value in asdict(self).items() if name != "key" and value}
+
+    def over(self, settings: Settings) -> Settings:
+        """The settings as they hold here."""
+        changed: dict[str, Section] = {}
+        for name in SECTIONS:
+            own: Mapping[str, Any] = getattr(self, name)
+            if own:
+                section: Section = getattr(settings, name)
+                try:
+                    changed[name] = _tightened(section, STRICTER[name], own)
+                except ValidationError as error:
+                    # The settings have changed since, and the two do not go together any more.
+                    log.warning("rules of %s for %s are left out: %s", self.key, name, error.errors()[0]["msg"])
+        return settings.model_copy(update=changed) if changed else settings
+
+    def admit(self, origin: Origin) -> None:
+        """Raise Blocked where nothing is painted; its `places` are the channels to ask in."""
+        here = {origin.place, origin.thread, origin.parent} - {""}
+        if here & set(self.denied):
+            raise Blocked("Pictures cannot be asked for in this channel.")
+        if self.allowed and not here & set(self.allowed):
+            raise Blocked("Pictures can be asked for in some other channels of this server only.", places=self.allowed)
+
+    def changed(self, settings: Settings, changes: Mapping[str, Any]) -> PlaceRules:
+        """These rules with some changed; `None` for a key of a table takes it back. Raises Invalid."""
+        known = {f.name for f in fields(self)} - {"key"}
+        new: dict[str, Any] = {}
+        for name, value in changes.items():
+            if name not in known:
+                raise Invalid("There is no rule {name}.", name=name, word=name, nearest=nearest(name, known))
+            if name in SECTIONS:
+                table = {**getattr(self, name), **_plain(name, getattr(settings, name), value)}
+                new[name] = {key: one for key, one in table.items() if one is not None}
+            elif name == "paused":
+                new[name] = bool(value)
+            else:
+                new[name] = tuple(dict.fromkeys(str(one) for one in value or ()))
+        rules = replace(self, **new)
+        rules._agrees(settings)
+        return rules
+
+    def _agrees(self, settings: Settings) -> None:
+        for name in SECTIONS:
+            try:
+                _tightened(getattr(settings, name), STRICTER[name], getattr(self, name))
+            except ValidationError as error:
+                raise Invalid("{reason}.", reason=error.errors()[0]["msg"]) from None
+
+
+def checked(key: str) -> str:
+    """A place's key. Raises Invalid for what is none."""
+    if not PLACE.fullmatch(key):
+        raise Invalid("{key} is not a place.", key=key[:80], word=key[:80])
+    return key
+
+
+def _plain(name: str, section: Section, table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table of overrides as JSON data. Raises Invalid for what is unknown, out of range or looser than allowed."""
+    plain: dict[str, Any] = {}
+    for key, value in table.items():
+        stricter = STRICTER[name].get(key)
+        if stricter is None:
+            raise Invalid("There is no rule {name}.", name=key, word=key, nearest=nearest(key, STRICTER[name]))
+        if value is None:
+            plain[key] = None
+            continue
+        entry = type(section).model_fields[key]
+        try:
+            given = getattr(type(section)(**{**section.model_dump(), key: value}), key)
+        except ValidationError as error:
+            if error.errors()[0]["loc"]:
+                raise Invalid(
+                    "{name} must be {allowed}, not {value}.",
+                    name=key,
+                    allowed=allowed(entry),
+                    value=value,
+                    word=str(value),
+                ) from None
+            raise Invalid("{reason}.", reason=error.errors()[0]["msg"]) from None
+        base = getattr(section, key)
+        if stricter is not _both and stricter(base, given) != given:
+            raise Invalid(
+                "{name} cannot be looser than {base}, which whoever runs this bot has set.",
+                name=key,
+                base=base,
+                word=key,
+            )
+        plain[key] = list(given) if isinstance(given, tuple) else given
+    return plain
+
+
+def _tightened(section: Section, rules: Mapping[str, Callable[[Any, Any], Any]], own: Mapping[str, Any]) -> Section:
+    values = section.model_dump()
+    for key, value in own.items():
+        if key in rules:
+            values[key] = rules[key](values[key], tuple(value) if isinstance(value, list) else value)
+    return type(section)(**values)

@@ -1,0 +1,215 @@
+"""What front-ends and administrators settle: cards, buttons, preferences, the rules of places and who changed them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import aiosqlite
+
+from . import rows
+from .actions import LATE, Action, Asking, fresh
+from .archive import Archive
+from .errors import Invalid, NotYours, Refused
+from .rows import DAY
+from .tally import Stats, tally
+
+#: Changes of a place's rules that are kept for each place.
+CHANGES = 1000
+
+
+_NARROW = """
+    UPDATE jobs SET scope = :scope WHERE scope <> 'user' AND (server = :key OR :key IN (
+        platform || ':' || json_extract(origin, '$.place'), platform || ':' || json_extract(origin, '$.parent')))
+"""
+
+
+class Registry(Archive):
+    """The part of the store that is no job."""
+
+    # Cards
+
+    async def place_card(self, job_id: str, message: str, extra: Mapping[str, Any]) -> None:
+        """Note where a job is shown; `extra` is added to what was noted, an empty `message` keeps the last one."""
+        now = self._clock()
+
+        async def work(db: aiosqlite.Connection) -> None:
+            found = await rows.one(db, "SELECT message, posted, extra FROM cards WHERE job = ?", (job_id,))
+            before: dict[str, Any] = dict(found) if found is not None else {"message": "", "posted": now, "extra": "{}"}
+            told = message or before["message"]
+            posted = before["posted"] if told == before["message"] else now
+            noted = json.dumps({**json.loads(before["extra"]), **extra})
+            await db.execute(
+                "INSERT INTO cards SELECT ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM jobs WHERE id = ?)"
+                " ON CONFLICT (job) DO UPDATE SET message = excluded.message, posted = excluded.posted,"
+                " extra = excluded.extra",
+                (job_id, told, posted, noted, job_id),
+            )
+
+        await self._writer.run(work)
+
+    async def card(self, job_id: str) -> dict[str, Any]:
+        """What was noted: "message", "posted" (Unix time of that message) and the rest; empty for nothing."""
+        found = await self._writer.run(
+            lambda db: rows.one(db, "SELECT message, posted, extra FROM cards WHERE job = ?", (job_id,)), write=False
+        )
+        if found is None:
+            return {}
+        return {**json.loads(found["extra"]), "message": found["message"], "posted": found["posted"]}
+
+    # Buttons
+
+    async def actions(self, asked: Sequence[Asking]) -> list[str]:
+        """An id for each button; one that was made before, and may be pressed any number of times, keeps its id."""
+        now = self._clock()
+
+        async def one(db: aiosqlite.Connection, ask: Asking) -> str:
+            expires = now + ask.days * DAY
+            same = (ask.verb, ask.job_id or None, ask.owner or None, ask.index, rows.text(ask.detail), ask.place)
+            if ask.uses == 0:
+                found = await rows.one(
+                    db,
+                    "UPDATE actions SET expires = max(expires, ?) WHERE verb = ? AND job IS ? AND owner IS ?"
+                    " AND n = ? AND detail = ? AND place = ? AND uses = 0 AND expires > ? RETURNING id",
+                    (expires, *same, now),
+                )
+                if found is not None:
+                    return str(found["id"])
+            made = fresh()
+            try:
+                await db.execute(
+                    "INSERT INTO actions (id, verb, job, owner, n, detail, place, expires, uses)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (made, *same, expires, ask.uses),
+                )
+            except sqlite3.IntegrityError:
+                raise NotYours from None  # the job is deleted
+            return made
+
+        async def work(db: aiosqlite.Connection) -> list[str]:
+            await db.execute(
+                "DELETE FROM actions WHERE id IN (SELECT id FROM actions WHERE expires < ? LIMIT 100)", (now - LATE,)
+            )
+            return [await one(db, ask) for ask in asked]
+
+        return await self._writer.run(work)
+
+    async def acted(
+        self, action_id: str, by: str = "", place: str = "", moderated: str = "", *, press: bool = True
+    ) -> Action:
+        """What a button stands for, its press counted unless `press` is false.
+
+        With `by`, the key of a person, it must be theirs, or of a job of the server `moderated`; with `place`, it must
+        have been made for there. Raises Invalid when it is unknown, NotYours, and Refused when it is expired, used up
+        or from another place: then nothing is counted.
+        """
+        now = self._clock()
+
+        async def work(db: aiosqlite.Connection) -> Action:
+            found = await rows.one(
+                db,
+                "SELECT actions.*, jobs.server FROM actions LEFT JOIN jobs ON jobs.id = actions.job"
+                " WHERE actions.id = ?",
+                (rows.text(action_id),),
+            )
+            if found is None:
+                raise Invalid("This button is not known any more; please ask anew.")
+            moderates = bool(moderated) and found["server"] == moderated
+            if by and found["owner"] not in (None, by) and not moderates:
+                raise NotYours
+            if place and found["place"] not in ("", place):
+                raise Refused("This button belongs to another place; please use the one there.")
+            if found["expires"] <= now:
+                raise Refused("This button is too old; please ask anew.")
+            if found["uses"]:
+                if found["used"] >= found["uses"]:
+                    raise Refused("This button was used already; please ask anew.")
+                if press:
+                    await db.execute("UPDATE actions SET used = used + 1 WHERE id = ?", (action_id,))
+            return Action(
+                found["verb"],
+                found["job"] or "",
+                found["owner"] or "",
+                found["n"],
+                found["detail"],
+                found["place"],
+                found["expires"],
+            )
+
+        return await self._writer.run(work)
+
+    # Preferences
+
+    async def preferences(self, user_key: str) -> dict[str, Any]:
+        """A person's own defaults; empty for none."""
+        found = await self._writer.run(
+            lambda db: rows.one(db, "SELECT value FROM preferences WHERE user_key = ?", (user_key,)), write=False
+        )
+        return {} if found is None else dict(json.loads(found["value"]))
+
+    async def prefer(self, user_key: str, value: Mapping[str, Any]) -> None:
+        """Replace a person's defaults."""
+        await self._change(
+            "INSERT INTO preferences VALUES (?, ?) ON CONFLICT (user_key) DO UPDATE SET value = excluded.value",
+            (user_key, json.dumps(dict(value), allow_nan=False)),
+        )
+
+    # Places
+
+    async def places(self) -> dict[str, dict[str, Any]]:
+        """The rules of every place that has some."""
+        found = await self._writer.run(lambda db: rows.rows(db, "SELECT key, rules FROM places"), write=False)
+        return {row["key"]: json.loads(row["rules"]) for row in found}
+
+    async def rule(self, key: str, rules: Mapping[str, Any] | None, author: str, change: Mapping[str, Any]) -> None:
+        """Replace the rules of a place, or with None delete them, and note who changed what.
+
+        A narrower cache holds for the pictures that were made there before, too.
+        """
+
+        async def work(db: aiosqlite.Connection) -> None:
+            if rules is None:
+                await db.execute("DELETE FROM places WHERE key = ?", (key,))
+            else:
+                await db.execute(
+                    "INSERT INTO places VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET rules = excluded.rules",
+                    (key, json.dumps(dict(rules), allow_nan=False)),
+                )
+                cache = rules.get("cache", {})
+                if cache.get("scope", "everyone") != "everyone" or not cache.get("enabled", True):
+                    scope = cache.get("scope", "user") if cache.get("enabled", True) else "user"
+                    await db.execute(_NARROW, {"key": key, "scope": scope})
+            await _note(db, self._clock(), key, author, change)
+
+        await self._writer.run(work)
+
+    async def note(self, key: str, author: str, change: Mapping[str, Any]) -> None:
+        """Note what somebody did to a place."""
+        await self._writer.run(lambda db: _note(db, self._clock(), key, author, change))
+
+    async def audit(self, key: str, limit: int) -> list[tuple[float, str, dict[str, Any]]]:
+        """The last changes of a place's rules as (Unix time, key of who did it, change), the latest first."""
+        found = await self._writer.run(
+            lambda db: rows.rows(
+                db, "SELECT at, author, change FROM audit WHERE key = ? ORDER BY seq DESC LIMIT ?", (key, limit)
+            ),
+            write=False,
+        )
+        return [(row["at"], row["author"], json.loads(row["change"])) for row in found]
+
+    async def tally(self, server: str) -> Stats:
+        """What a server's administrators are told of its use; of all servers and places for an empty key."""
+        return await self._writer.run(lambda db: tally(db, server, self._clock()), write=False)
+
+
+async def _note(db: aiosqlite.Connection, now: float, key: str, author: str, change: Mapping[str, Any]) -> None:
+    await db.execute(
+        "INSERT INTO audit (at, key, author, change) VALUES (?, ?, ?, ?)", (now, key, author, json.dumps(dict(change)))
+    )
+    await db.execute(
+        "DELETE FROM audit WHERE key = ? AND seq <="
+        " (SELECT seq FROM audit WHERE key = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)",
+        (key, key, CHANGES),
+    )

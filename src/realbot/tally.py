@@ -1,0 +1,73 @@
+"""What a server's administrators are told of its use. Nobody is named in it."""
+
+# ruff: noqa: S608 - the parts of these queries are constants
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import aiosqlite
+
+from . import rows
+from .rows import DAY
+
+MONTH = 30 * DAY
+#: Styles that are named.
+MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Of the last 30 days, unless it says otherwise."""
+
+    today: int = 0  #: pictures of the last 24 hours
+    month: int = 0  #: pictures
+    people: int = 0
+    waiting: int = 0  #: at this moment
+    wait: float | None = None  #: mean seconds from asking to the picture; None without one
+    accuracy: float | None = None  #: share of pictures that came in the time told; None without one
+    styles: tuple[tuple[str, int], ...] = ()  #: the most used ones and how often
+    paused: bool = False
+
+
+async def tally(db: aiosqlite.Connection, server: str, now: float) -> Stats:
+    """Count one server's jobs, by its key; all of them for an empty one."""
+    values = {"server": server, "day": now - DAY, "month": now - MONTH, "most": MOST}
+    here = "(:server = '' OR server = :server)"
+    jobs = f"FROM jobs WHERE {here} AND created > :month"
+    done = f"{jobs} AND state IN ('produced', 'delivering', 'delivered', 'kept')"
+    counted = await rows.one(
+        db,
+        "SELECT count(*) AS month, total(created > :day) AS today FROM pictures JOIN"
+        f" (SELECT seq, created {done}) ON seq = job WHERE role = 'result'",
+        values,
+    )
+    people = await rows.one(
+        db,
+        f"SELECT count(DISTINCT user_key) AS people, total(state IN ('accepted', 'running')) AS waiting {jobs}",
+        values,
+    )
+    wait = await rows.one(db, f"SELECT avg(finished - created) AS wait {done} AND NOT cached", values)
+    score = await rows.one(
+        db, f"SELECT avg(actual BETWEEN low AND high) AS share FROM scores WHERE {here} AND at > :month", values
+    )
+    styles = await rows.rows(
+        db,
+        f"SELECT json_extract(use.value, '$.name') AS name, count(*) AS times"
+        f" FROM (SELECT request {jobs}) AS asked, json_each(asked.request, '$.styles') AS use"
+        " GROUP BY name ORDER BY times DESC, name LIMIT :most",
+        values,
+    )
+    assert counted is not None
+    assert people is not None
+    assert wait is not None
+    assert score is not None
+    return Stats(
+        today=int(counted["today"]),
+        month=counted["month"],
+        people=people["people"],
+        waiting=int(people["waiting"]),
+        wait=wait["wait"],
+        accuracy=score["share"],
+        styles=tuple((row["name"], row["times"]) for row in styles),
+    )

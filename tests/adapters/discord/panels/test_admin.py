@@ -1,0 +1,252 @@
+"""/realbot in a simulated Discord: administrators of one server settle it, nobody else and no other server."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import discord
+import pytest
+from simcord import SetupError
+from simulated import control, said, user
+
+from realbot.adapters.discord import admin
+from realbot.errors import Blocked, Invalid, NotYours
+from realbot.jobs import Generate, Origin, StyleUse
+from studios import until
+
+COMMANDS = ("limits", "channels", "styles", "words", "pause", "resume", "queue clear", "stats")
+
+
+@pytest.fixture
+def sections():
+    return {"limits": {"max_steps": 60, "per_day": 500}, "moderation": {"blocked": ("gore",)}}
+
+
+def here(world, channel=None) -> Origin:
+    return Origin("discord", place=str((channel or world.channel).id), server=str(world.guild.id))
+
+
+async def refused(world, person=None, channel=None, **fields):
+    """Why a request is not taken."""
+    request = Generate(prompt=fields.pop("prompt", "a frog"), **{"steps": 4, **fields})
+    with pytest.raises((Invalid, Blocked)) as caught:
+        await world.rig.studio.submit(user(person or world.anna), request, here(world, channel))
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_P5_the_commands_are_hidden_from_everyone_who_does_not_manage_the_server(world, command):
+    assert f"realbot {command}" in world.admin.available_commands(world.channel)
+    assert f"realbot {command}" not in world.anna.available_commands(world.channel)
+    with pytest.raises(SetupError):
+        await world.anna.slash(world.channel, f"realbot {command}")
+    carl = world.env.create_user("carl")
+    with pytest.raises(SetupError):
+        await carl.slash(f"realbot {command}")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_P5_who_really_manages_the_server_is_checked_again(world, command):
+    (root,) = [one for one in await world.env.bot.tree.fetch_commands() if one.name == "realbot"]
+    world.guild.set_command_permissions(root, {world.anna: True})
+    before = await world.rig.studio.place(f"discord:{world.guild.id}")
+    answer = await world.anna.slash(world.channel, f"realbot {command}")
+    assert answer.ephemeral
+    assert answer.modal is None
+    assert "manage this server" in said(answer)
+    assert await world.rig.studio.place(f"discord:{world.guild.id}") == before
+
+
+@pytest.mark.parametrize(("guild", "powers"), [(None, discord.Permissions.all()), (1, discord.Permissions.none())])
+def test_P5_in_a_direct_message_there_is_no_server_to_manage(guild, powers):
+    with pytest.raises(NotYours):
+        admin._server(SimpleNamespace(guild_id=guild, permissions=powers))
+
+
+async def test_P5_an_administrator_settles_the_own_server_and_no_other(world):
+    other = world.env.create_guild()
+    elsewhere = other.create_text_channel("elsewhere")
+    role = other.create_role("Admins", permissions=discord.Permissions(manage_guild=True))
+    mallory = other.add_member(world.env.create_user("mallory"), roles=[role])
+    await mallory.slash(elsewhere, "realbot limits", name="max_steps", value="5")
+    await mallory.slash(elsewhere, "realbot pause")
+    assert (await world.rig.studio.place(f"discord:{other.id}")).limits == {"max_steps": 5}
+    assert not (await world.rig.studio.place(f"discord:{world.guild.id}")).limits
+    await world.ask(world.anna, "a frog", steps=6)
+    await until(world.rig.pool.working)
+    await world.ask(world.anna, "another frog")
+    cleared = await mallory.slash(elsewhere, "realbot queue clear")
+    assert "No request" in said(cleared)
+    assert len(world.rig.studio.waiting(user(world.anna))) == 2
+
+
+async def test_P5_the_answer_to_a_question_is_checked_like_the_command(world):
+    await world.ask(world.anna, "a frog")
+    await until(world.rig.pool.working)
+    await world.ask(world.anna, "another frog")
+    asked = await world.admin.slash(world.channel, "realbot queue clear")
+    yes = control(asked.response, "pb:realbot:clear")
+    panel = await world.anna.slash(world.channel, "queue")
+    message = world.env.backend.get_message(world.channel.id, panel.response.id)
+    button = next(one for row in message.components for one in row["components"] if one.get("label") == "Refresh")
+    button["custom_id"] = yes
+    assert "manage this server" in said(await world.anna.click(panel.response, custom_id=yes))
+    assert len(world.rig.studio.waiting(user(world.anna))) == 2
+
+
+async def test_all_limits_are_shown_with_what_they_may_be(world):
+    shown = await world.admin.slash(world.channel, "realbot limits")
+    assert shown.ephemeral
+    text = said(shown)
+    for part in (
+        "`max_steps` **60** · 1 to 60",
+        "`per_day` **500** · 1 to 500",
+        "`cooldown` **0** · 0 to 86400",
+        "**4194304** · 256 to 4194304",
+    ):
+        assert part in text
+    for part in ("`cache.scope` **user** · user", "`cache.enabled` **true** · true or false", "`moderation.adult` **"):
+        assert part in text
+
+
+async def test_a_limit_holds_at_once_and_the_answer_says_what_is_now_and_what_may_be(world):
+    changed = await world.admin.slash(world.channel, "realbot limits", name="max_steps", value="30")
+    assert "`max_steps` is now **30** in this server. It may be 1 to 60." in said(changed)
+    assert "30" in await refused(world, steps=31)
+    shown = await world.admin.slash(world.channel, "realbot limits", name="max_steps")
+    assert "is **30**" in said(shown)
+    assert "`max_steps` **30** · 1 to 60 · ✏️" in said(await world.admin.slash(world.channel, "realbot limits"))
+    back = await world.admin.slash(world.channel, "realbot limits", name="max_steps", value="reset")
+    assert "is now **60**" in said(back)
+    await world.ask(world.anna, "a frog", steps=60)
+
+
+async def test_a_limit_of_one_channel_holds_in_it_alone(world):
+    other = world.guild.create_text_channel("other")
+    changed = await world.admin.slash(world.channel, "realbot limits", name="max_steps", value="10", channel=other)
+    assert f"is now **10** in <#{other.id}>" in said(changed)
+    assert "10" in await refused(world, channel=other, steps=11)
+    await world.ask(world.anna, "a frog", steps=11)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "parts"),
+    [
+        ("max_steps", "61", ("60",)),
+        ("max_steps", "0", ("1",)),
+        ("max_steps", "many", ("many",)),
+        ("cooldown", "-1", ("0",)),
+        ("cache.enabled", "perhaps", ("perhaps",)),
+        ("cache.scope", "servr", ("servr", "server")),
+    ],
+)
+async def test_what_a_limit_cannot_be_is_refused_with_the_range_and_changes_nothing(world, name, value, parts):
+    answer = await world.admin.slash(world.channel, "realbot limits", name=name, value=value)
+    assert answer.ephemeral
+    for part in parts:
+        assert part in said(answer)
+    assert not (await world.rig.studio.place(f"discord:{world.guild.id}")).data()
+
+
+async def test_values_are_offered_while_they_are_typed(world):
+    offered = await world.admin.autocomplete(world.channel, "realbot limits", "value", "", name="max_steps")
+    assert [choice["value"] for choice in offered] == ["60", "reset"]
+    assert "1 to 60" in offered[0]["name"]
+    typed = await world.admin.autocomplete(world.channel, "realbot limits", "value", "4", name="max_steps")
+    assert typed[0]["value"] == "4"
+
+
+async def test_channels_are_allowed_denied_and_forgotten(world):
+    other = world.guild.create_text_channel("other")
+    assert "every channel" in said(await world.admin.slash(world.channel, "realbot channels"))
+    allowed = await world.admin.slash(world.channel, "realbot channels", action="allow", channel=world.channel)
+    assert f"<#{world.channel.id}> only" in said(allowed)
+    await refused(world, channel=other)
+    await world.ask(world.anna, "a frog")
+    denied = await world.admin.slash(world.channel, "realbot channels", action="deny", channel=world.channel)
+    assert f"Not in <#{world.channel.id}>" in said(denied)
+    assert "every channel" in said(denied)
+    await refused(world)
+    await world.admin.slash(world.channel, "realbot channels", action="reset")
+    await world.ask(world.anna, "another frog")
+    assert "Say which channel" in said(await world.admin.slash(world.channel, "realbot channels", action="deny"))
+
+
+async def test_styles_are_allowed_and_denied_by_name(world):
+    assert "All 2 styles" in said(await world.admin.slash(world.channel, "realbot styles"))
+    denied = await world.admin.slash(world.channel, "realbot styles", action="deny", style="Ink")
+    assert "Only these styles may be used here: `glow`." in said(denied)
+    assert "ink" in await refused(world, styles=(StyleUse("ink"),))
+    assert "only style left" in said(
+        await world.admin.slash(world.channel, "realbot styles", action="deny", style="glow")
+    )
+    await world.admin.slash(world.channel, "realbot styles", action="allow", style="ink")
+    await world.ask(world.anna, "a frog", styles=(StyleUse("ink"),))
+    unknown = await world.admin.slash(world.channel, "realbot styles", action="allow", style="inc")
+    assert "did you mean ink" in said(unknown)
+    assert "Say which style" in said(await world.admin.slash(world.channel, "realbot styles", action="allow"))
+    assert "All 2 styles" in said(await world.admin.slash(world.channel, "realbot styles", action="reset"))
+    names = await world.admin.autocomplete(world.channel, "realbot styles", "style", "gl")
+    assert [one["value"] for one in names] == ["glow"]
+
+
+async def test_words_are_typed_one_a_line_and_hold_at_once(world):
+    form = await world.admin.slash(world.channel, "realbot words")
+    blocked, adult = (row["component"]["custom_id"] for row in form.modal["components"])
+    sent = await world.admin.submit_modal(form, {blocked: "spoon\n\n big  fork ", adult: ""})
+    assert sent.ephemeral
+    assert "never painted here: 2" in said(sent)
+    assert "1 more is blocked" in said(sent)
+    await refused(world, prompt="a s p o o n")
+    await refused(world, prompt="some gore")
+    again = await world.admin.slash(world.channel, "realbot words")
+    assert again.modal["components"][0]["component"]["value"] == "spoon\nbig fork"
+    assert "gore" not in str(again.modal)
+
+
+async def test_pausing_lets_what_is_asked_for_wait_until_it_is_resumed(world):
+    paused = await world.admin.slash(world.channel, "realbot pause")
+    assert "Paused" in said(paused)
+    await world.ask(world.anna, "a frog")
+    assert not world.rig.pool.works
+    assert "paused" in said(await world.admin.slash(world.channel, "realbot stats"))
+    resumed = await world.admin.slash(world.channel, "realbot resume")
+    assert "Waiting now: 1" in said(resumed)
+    await until(world.rig.pool.working)
+
+
+async def test_the_line_of_the_server_is_cleared_after_a_question(world):
+    assert "No request" in said(await world.admin.slash(world.channel, "realbot queue clear"))
+    await world.ask(world.anna, "a frog")
+    await until(world.rig.pool.working)
+    for number in range(3):
+        await world.ask(world.bert, f"frog {number}")
+    asked = await world.admin.slash(world.channel, "realbot queue clear")
+    assert asked.ephemeral
+    kept = await world.admin.click(asked.response, custom_id=control(asked.response, "pb:realbot:keep"))
+    assert "Nothing was cancelled" in said(kept)
+    assert len(world.rig.studio.waiting(user(world.bert))) == 3
+    asked = await world.admin.slash(world.channel, "realbot queue clear")
+    await world.restart()
+    done = await world.admin.click(asked.response, custom_id=control(asked.response, "pb:realbot:clear"))
+    assert "Cancelled: 3 requests" in said(done)
+    assert not world.rig.studio.waiting(user(world.bert))
+    assert len(world.rig.studio.waiting(user(world.anna))) == 1
+
+
+async def test_the_numbers_name_nobody(world):
+    await world.paint(world.anna, "a secret canary", styles=(StyleUse("ink"),))
+    await world.paint(world.bert, "a frog")
+    text = said(await world.admin.slash(world.channel, "realbot stats"))
+    assert "Pictures in 24 hours: 2" in text
+    assert "People in 30 days: 2" in text
+    assert "ink (1)" in text
+    for part in ("canary", "anna", str(world.anna.id)):
+        assert part not in text
+
+
+async def test_every_change_is_noted_with_who_did_it(world):
+    await world.admin.slash(world.channel, "realbot limits", name="max_steps", value="30")
+    (change,) = await world.rig.studio.audit(f"discord:{world.guild.id}")
+    assert change.by == f"discord:{world.admin.id}"
+    assert change.change == {"limits": {"max_steps": 30}}

@@ -1,0 +1,149 @@
+"""Every kind of place works or is refused up front."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import discord
+import pytest
+from staged import stage
+
+from realbot.adapters.discord import place
+
+
+@pytest.fixture
+async def here(tmp_path):
+    async with stage(tmp_path) as here:
+        yield here
+
+
+async def finished(here, asked):
+    assert asked.response is not None and not asked.ephemeral
+    await here.paint()
+    assert len(here.message(asked).attachments) == 1
+
+
+async def test_DC17_a_direct_message(here):
+    user = here.env.create_user("clara")
+    here.server.add_member(user)
+    asked = await user.slash("imagine", prompt="a fox")
+    origin = here.job().origin
+    assert origin.server == "" and origin.place == str(user.dm_channel.id) and not origin.private
+    await finished(here, asked)
+    assert here.message(asked).embeds[0].description == "**a fox**"
+
+
+async def test_DC17_a_thread(here):
+    said = await here.bert.send(here.channel, "here")
+    message = await here.bot.get_channel(here.channel.id).fetch_message(said.id)
+    await message.create_thread(name="foxes")
+    (thread,) = here.channel.threads
+    asked = await here.anna.slash(thread, "imagine", prompt="a fox")
+    origin = here.job().origin
+    assert origin.place == origin.thread == str(thread.id) and origin.parent == str(here.channel.id)
+    await finished(here, asked)
+
+
+async def test_DC17_the_text_of_a_voice_channel(here):
+    voice = here.server.create_voice_channel("talk")
+    await finished(here, await here.anna.slash(voice, "imagine", prompt="a fox"))
+
+
+async def test_DC17_a_place_where_the_bot_may_not_attach_files_is_refused_with_what_is_missing(here):
+    deny = discord.PermissionOverwrite(attach_files=False, embed_links=False)
+    mute = here.server.create_text_channel("mute", overwrites={here.server.default_role: deny})
+    asked = await here.anna.slash(mute, "imagine", prompt="a fox")
+    assert asked.ephemeral and "Attach Files" in asked.response.content and "Embed Links" in asked.response.content
+    assert not here.bench.studio.pending("discord")
+    asked = await here.anna.slash(mute, "imagine", prompt="a fox", private=True)
+    assert asked.response.embeds
+
+
+# What simcord does not play
+
+
+def interaction(**facts: Any) -> Any:
+    """An interaction as far as its place is concerned."""
+    usual: dict[str, Any] = {
+        "guild_id": 1,
+        "channel_id": 2,
+        "channel": None,
+        "app_permissions": discord.Permissions.all(),
+        "permissions": discord.Permissions.none(),
+        "context": discord.app_commands.AppCommandContext(guild=True),
+        "locale": discord.Locale.german,
+        "user": SimpleNamespace(id=5, display_name="anna", roles=[SimpleNamespace(id=9)]),
+        "is_user_integration": lambda: False,
+        "is_guild_integration": lambda: True,
+    }
+    return SimpleNamespace(**{**usual, **facts})
+
+
+def kind(cls: type, **facts: Any) -> Any:
+    """A channel of that class without a connection."""
+    channel = cls.__new__(cls)
+    for name, value in facts.items():
+        setattr(channel, name, value)
+    return channel
+
+
+def test_DC17_a_forum_itself_is_refused():
+    assert "cannot be shown here" in place.obstacle(interaction(channel=kind(discord.ForumChannel)))
+    assert "cannot be shown here" in place.obstacle(interaction(channel_id=None))
+
+
+def test_DC17_a_group_conversation_and_a_borrowed_server_have_the_token_only():
+    group = interaction(guild_id=None, context=discord.app_commands.AppCommandContext(private_channel=True))
+    assert place.borrowed(group) and place.passing(group) and place.obstacle(group) == ""
+    guest = interaction(
+        is_user_integration=lambda: True,
+        is_guild_integration=lambda: False,
+        app_permissions=discord.Permissions.none(),
+    )
+    assert place.borrowed(guest) and place.obstacle(guest) == ""
+    direct = interaction(guild_id=None, context=discord.app_commands.AppCommandContext(dm_channel=True))
+    assert not place.borrowed(direct) and place.obstacle(direct) == ""
+    both = interaction(is_user_integration=lambda: True)
+    assert not place.borrowed(both) and place.passing(both, private=True)
+
+
+@pytest.mark.parametrize(
+    ("locked", "manages", "works"), [(False, False, True), (True, True, True), (True, False, False)]
+)
+def test_DC17_a_locked_thread_needs_a_permission(locked, manages, works):
+    allowed = discord.Permissions.all()
+    allowed.update(manage_threads=manages)
+    thread = kind(discord.Thread, locked=locked)
+    assert (place.obstacle(interaction(channel=thread, app_permissions=allowed)) == "") is works
+
+
+@pytest.mark.parametrize("missing", ["view_channel", "send_messages", "embed_links", "attach_files"])
+def test_DC17_what_the_bot_may_not_is_named(missing):
+    allowed = discord.Permissions.all()
+    allowed.update(**{missing: False})
+    name = missing.replace("_", " ").title()
+    assert name in place.obstacle(interaction(app_permissions=allowed))
+
+
+def test_a_user_and_an_origin_are_what_discord_said():
+    where = interaction()
+    assert place.user(where).key == "discord:5" and place.user(where).roles == {"9"}
+    origin = place.origin(where, private=True)
+    assert (origin.platform, origin.place, origin.server, origin.locale) == ("discord", "2", "1", "de")
+    assert origin.private and origin.server_key == "discord:1"
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_an_age_restricted_place_is_known_in_its_threads_too(marked):
+    channel = kind(discord.TextChannel, nsfw=marked)
+    assert place.adult(channel) is marked
+    guild = SimpleNamespace(get_channel=lambda _: channel)
+    assert place.adult(kind(discord.Thread, guild=guild, parent_id=2)) is marked
+
+
+def test_P5_a_moderator_is_one_of_that_server():
+    keeper = discord.Permissions(manage_messages=True)
+    assert place.moderator_of(interaction(permissions=keeper)) == "1"
+    assert place.moderator_of(interaction()) == ""
+    assert place.moderator_of(interaction(guild_id=None, permissions=keeper)) == ""
