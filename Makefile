@@ -22,7 +22,7 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	for script in benchmarks/*.py; do echo "== $$script"; $(VENV)/bin/python $$script || exit 1; done
 
-# Draws, trains and evaluates the bundled model; about two hours on two cores, and goes on where it was stopped.
+# Draws, trains and evaluates the bundled model; about three and a half hours on two cores, and goes on where it was stopped.
 mini: $(VENV)/.dev
 	$(PIP) install --quiet -c constraints.txt -e '.[mini]'
 	$(VENV)/bin/python recipes/mini/build.py
