@@ -26,7 +26,7 @@ bench: $(VENV)/.dev
 messages: $(VENV)/.dev
 	$(VENV)/bin/python recipes/messages.py
 
-# Draws, trains and evaluates the bundled model; about two hours on two cores, and goes on where it was stopped.
+# Draws, trains and evaluates the bundled model; about three and a half hours on two cores, and goes on where it was stopped.
 mini: $(VENV)/.dev
 	$(PIP) install --quiet -c constraints.txt -e '.[mini]'
 	$(VENV)/bin/python recipes/mini/build.py

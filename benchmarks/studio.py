@@ -2,11 +2,12 @@
 
 bare     FluxPipeline with a prompt, then a PNG file, in a process of its own
 studio   Studio.submit to Done: limits, commit, queue, engine, picture taken into the store, commit
-known    an identical request, answered from the cache
+known    an identical request, submit to Done, answered from the cache (at most 20 ms)
 
-Bare and studio take turns. The event loop's lag is measured while the engine paints.
+Bare and studio take turns. The history holds 100 000 rows of others. The event loop's lag is measured while the engine
+paints.
 
-    python benchmarks/studio.py [--requests 20] [--steps 12]
+    python benchmarks/studio.py [--requests 20] [--steps 12] [--rows 100000]
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import multiprocessing
+import random
 import statistics
 import tempfile
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from history import fill
+
+from realbot import database
 from realbot.app import opened
 from realbot.config import Settings
 from realbot.engine.models import bundled
 from realbot.jobs import Done, Generate, Origin, User
+from realbot.store import Store
 from realbot.studio import Studio
 
 USER, ORIGIN = User("cli", "benchmark"), Origin("cli")
@@ -69,7 +75,16 @@ async def lag(found: list[float]) -> None:
         found.append(time.perf_counter() - began - TICK)
 
 
-async def measure(requests: int, steps: int, folder: Path) -> None:
+async def remember(folder: Path, rows: int) -> None:
+    """A history of that many pictures."""
+    source = folder / "picture.png"
+    source.write_bytes(random.Random(1).randbytes(30_000))
+    async with Store.open(folder / "data") as store:
+        fill(folder / "data" / database.NAME, rows, await store.adopt(source))
+
+
+async def measure(requests: int, steps: int, rows: int, folder: Path) -> None:
+    await remember(folder, rows)
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=bare, args=(theirs, steps, str(folder)), daemon=True)
@@ -94,7 +109,7 @@ async def measure(requests: int, steps: int, folder: Path) -> None:
     ours.send(None)
     process.join(10)
     base = statistics.median(seconds["bare"])
-    print(f"{requests} requests, 128x128, {steps} steps")
+    print(f"{requests} requests, 128x128, {steps} steps, {rows:,} rows of history")
     print(f"{'':8} {'median ms':>10} {'p90 ms':>10} {'ratio to bare':>14}")
     for name, values in seconds.items():
         middle, slow = statistics.median(values), statistics.quantiles(values, n=10)[-1]
@@ -107,9 +122,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=20)
     parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--rows", type=int, default=100_000)
     told = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        asyncio.run(measure(told.requests, told.steps, Path(name)))
+        asyncio.run(measure(told.requests, told.steps, told.rows, Path(name)))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 import json
 import struct
+from pathlib import Path
+
+from realbot.styles import Styles
 
 HALF = struct.pack("<f", 0.5)
 
@@ -28,3 +31,11 @@ def packed(tensors: dict | None = None, metadata: dict | None = None) -> bytes:
 
 def framed(header: bytes, data: bytes = b"") -> bytes:
     return struct.pack("<Q", len(header)) + header + data
+
+
+def reason(folder: Path, content: bytes, name: str = "bad.safetensors") -> str:
+    """Why a file with this content is refused."""
+    (folder / name).write_bytes(content)
+    styles = Styles([folder])
+    assert styles.names() == []
+    return styles.broken[name]

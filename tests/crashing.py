@@ -96,9 +96,10 @@ async def live(folder: Path, wanted: int) -> None:
     async with Store.open(folder / "data") as store:
         if point := os.environ.get("CRASH_AT"):
             rig_verb(store, *POINTS[point], countdown=int(os.environ.get("CRASH_COUNT", "1")))
-        limits = {"waiting_per_user": 1000}
+        # On a slow machine the lives are too short for what is asked, and the line grows from life to life.
+        limits, queue = {"waiting_per_user": 1000}, {"waiting_total": 100_000}
         preset = type(PRESETS["mini"])(**{**_fields(PRESETS["mini"]), "name": "scripted"})
-        studio = Studio(store, pool, Settings(limits=limits), Styles([]), model=preset)
+        studio = Studio(store, pool, Settings(limits=limits, queue=queue), Styles([]), model=preset)
         run, produce = pool.run, store.produce
 
         async def noted_run(engine: str, work: Any) -> None:

@@ -4,11 +4,10 @@ import hashlib
 import os
 import socket
 import time
-from pathlib import Path
 
 import pytest
 
-from crafted import packed, tensor
+from crafted import packed, reason, tensor
 from realbot.errors import Invalid
 from realbot.styles import MANIFEST, Style, Styles, slug
 
@@ -18,14 +17,6 @@ def folder(tmp_path):
     path = tmp_path / "styles"
     path.mkdir()
     return path
-
-
-def reason(folder: Path, content: bytes, name: str = "bad.safetensors") -> str:
-    """Why a file with this content is refused."""
-    (folder / name).write_bytes(content)
-    styles = Styles([folder])
-    assert styles.names() == []
-    return styles.broken[name]
 
 
 def test_a_file_is_found_with_what_it_says_about_itself(folder):

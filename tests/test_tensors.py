@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError, deserialize
 
-from crafted import LAYER, framed, packed, tensor
+from crafted import LAYER, framed, packed, reason, tensor
 from realbot.styles import Styles
 from realbot.tensors import MAX_HEADER, Broken, read_checked
 
@@ -23,14 +23,6 @@ def folder(tmp_path):
     path = tmp_path / "styles"
     path.mkdir()
     return path
-
-
-def reason(folder: Path, content: bytes, name: str = "bad.safetensors") -> str:
-    """Why a file with this content is refused."""
-    (folder / name).write_bytes(content)
-    styles = Styles([folder])
-    assert styles.names() == []
-    return styles.broken[name]
 
 
 def test_files_of_the_library_are_accepted_whatever_the_dialect(folder):

@@ -14,12 +14,11 @@ from pathlib import Path
 import data
 import evaluate
 import flux
-import lora
 import torch
 import vae
 
 #: Minutes of computing on two cores.
-VAE, POLISH, BASE, GUIDE, LORA = 15, 5, 76, 8, 16
+VAE, POLISH, BASE, STYLES, GUIDE = 15, 5, 80, 88, 14
 
 
 def build(out: Path, scale: float) -> None:
@@ -33,12 +32,11 @@ def build(out: Path, scale: float) -> None:
     if not (run / "vae" / "polished").exists():
         vae.polish(sources, run, POLISH * scale)
     if not (run / "base.pt").exists():
-        flux.train(sources, run, BASE * scale)
+        flux.train(sources, run, BASE * scale, "base")
+    if not (run / "styles.pt").exists():
+        flux.train(sources, run, STYLES * scale, "styles")
     if not (run / "model").exists():
         flux.guide(sources, run, GUIDE * scale)
-    for look in lora.ABOUT:
-        if not (run / "styles" / f"{look}.safetensors").exists():
-            lora.train(look, sources, run, LORA * scale)
     if not evaluate.WEIGHTS.exists():
         evaluate.fit(sources)
     print(evaluate.evaluate(run / "model", run / "styles", sheet=out / "sheet.png"))

@@ -1,8 +1,8 @@
 """Trains the transformer of `mini` with its two text encoders and the LoRAs of its styles, then distils guidance.
 
-`python flux.py base SOURCES OUT --minutes 80` learns the flat pictures, `python flux.py styles ...` all three looks, the
-other two through their LoRAs, and `python flux.py guide ...` makes the guidance input mean what it means in FLUX.1-dev.
-The first two go on from their last checkpoint.
+`python flux.py base SOURCES OUT --minutes 80` learns the flat pictures, `python flux.py styles ...` all three looks,
+the other two through their LoRAs, and `python flux.py guide ...` makes the guidance input mean what it means in
+FLUX.1-dev. The first two go on from their last checkpoint.
 """
 
 from __future__ import annotations
@@ -86,11 +86,16 @@ class Mini(nn.Module):
     ) -> torch.Tensor:
         """Velocity [n, tokens, 64] at noise level `sigma` [n] in 0..1."""
         states, pooled = text
-        asked = dict(
-            hidden_states=x, timestep=sigma, guidance=guidance, pooled_projections=pooled, encoder_hidden_states=states,
-            txt_ids=torch.zeros(states.shape[1], 3), return_dict=False,
-            img_ids=FluxPipeline._prepare_latent_image_ids(1, *grid, "cpu", torch.float32),
-        )  # fmt: skip
+        asked = {
+            "hidden_states": x,
+            "timestep": sigma,
+            "guidance": guidance,
+            "pooled_projections": pooled,
+            "encoder_hidden_states": states,
+            "txt_ids": torch.zeros(states.shape[1], 3),
+            "img_ids": FluxPipeline._prepare_latent_image_ids(1, *grid, "cpu", torch.float32),
+            "return_dict": False,
+        }
         changed = {} if look == "flat" else self.styles[look].merged(self.transformer)
         return functional_call(self.transformer, changed, kwargs=asked)[0]
 

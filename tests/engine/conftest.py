@@ -1,4 +1,4 @@
-"""Pools with the scripted engine, and work for it."""
+"""Pools with the scripted engine and work for it; a small transformer and the styles merged into it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from diffusers import FluxPipeline
+from networks import PLENTY, flux
 
 from engine.contract import Make
 from engine.pooled import PATIENT, SCRIPTED, MakePool, children
 from realbot.engine import RunKey, Work
 from realbot.engine.child import ChildPool
+from realbot.engine.loras import Loras
 from realbot.engine.watch import Patience
 
 
@@ -51,3 +55,13 @@ def work(tmp_path: Path) -> Make:
         return Work(RunKey(job, attempt), request, styles)
 
     return make
+
+
+@pytest.fixture
+def model() -> torch.nn.Module:
+    return flux()
+
+
+@pytest.fixture
+def loras(model: torch.nn.Module) -> Loras:
+    return Loras({"transformer": model}, FluxPipeline, PLENTY)

@@ -30,16 +30,6 @@ from realbot.engine.loras import Loras
 from realbot.errors import StyleBroken
 
 
-@pytest.fixture
-def model() -> FluxTransformer2DModel:
-    return flux()
-
-
-@pytest.fixture
-def loras(model: FluxTransformer2DModel) -> Loras:
-    return Loras({"transformer": model}, FluxPipeline, PLENTY)
-
-
 def refused(loras: Loras, path: Path, sha256: str | None = None) -> str:
     with pytest.raises(StyleBroken) as caught:
         loras.apply([(path, sha256 or sha256_of(path), 1.0)])

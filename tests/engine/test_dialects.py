@@ -8,7 +8,6 @@ import pytest
 import torch
 from diffusers import (
     FluxPipeline,
-    FluxTransformer2DModel,
     StableDiffusionXLPipeline,
 )
 from lorafiles import kohya_tensors, random_tensors, unet_kohya_tensors, write, write_lora, xlabs_tensors
@@ -31,16 +30,6 @@ from networks import (
 from transformers import CLIPTextModelWithProjection
 
 from realbot.engine.loras import Loras
-
-
-@pytest.fixture
-def model() -> FluxTransformer2DModel:
-    return flux()
-
-
-@pytest.fixture
-def loras(model: FluxTransformer2DModel) -> Loras:
-    return Loras({"transformer": model}, FluxPipeline, PLENTY)
 
 
 def test_alpha_keys_are_folded_as_diffusers_does(tmp_path, model, loras):

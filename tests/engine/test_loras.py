@@ -9,7 +9,6 @@ import pytest
 import torch
 from diffusers import (
     FluxPipeline,
-    FluxTransformer2DModel,
     StableDiffusionXLPipeline,
 )
 from lorafiles import random_tensors, sha256_of, write, write_lora
@@ -31,16 +30,6 @@ from networks import (
 
 from realbot.engine.loras import Loras
 from realbot.errors import StyleBroken
-
-
-@pytest.fixture
-def model() -> FluxTransformer2DModel:
-    return flux()
-
-
-@pytest.fixture
-def loras(model: FluxTransformer2DModel) -> Loras:
-    return Loras({"transformer": model}, FluxPipeline, PLENTY)
 
 
 def test_one_lora_equals_diffusers(tmp_path, model, loras):

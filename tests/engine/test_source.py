@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from engine import tiny
-from engine.easel import SIDE, Easel
+from engine.canvas import SIDE, Easel
 from realbot.engine import Cancelled, Fact, Failed, Produced, RunKey, Step, Work, loading, models
 from realbot.engine.painter import Painter
 from realbot.errors import Invalid

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from engine import tiny
-from engine.easel import SIDE, Easel
+from engine.canvas import SIDE, Easel
 from engine.lorafiles import write_lora
 from realbot.engine import Cancelled, Fact, Failed, Produced, RunKey, Started, Step, Work, models
 from realbot.jobs import StyleUse, Train, to_json

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from engine import tiny
-from engine.easel import Easel
+from engine.canvas import Easel
 from realbot.engine import Cancelled, Fact, Failed, Produced, RunKey, Started, Step, Work, upscaler
 from realbot.engine.upscaler import Anime4K, Lanczos, Model
 from realbot.errors import ConfigError, EngineError

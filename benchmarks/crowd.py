@@ -5,7 +5,7 @@ crowd   so many people send /imagine at the same moment while the engine paints:
 faults  so many deliveries while every fifth request to Discord is reset, cut, limited or answered with an error, half
         of them after they were carried out: how many pictures never came, and how many came twice
 
-    python benchmarks/discord.py [--people 200] [--deliveries 1000] [--rounds 3]
+    python benchmarks/crowd.py [--people 200] [--deliveries 1000] [--rounds 3]
 """
 
 from __future__ import annotations
