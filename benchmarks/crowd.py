@@ -20,8 +20,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# This file has the name of the library that realbot's processes load: its folder must not be searched.
-sys.path[:] = [place for place in sys.path if Path(place or ".").resolve() != Path(__file__).parent.resolve()]
 sys.path[:0] = [str(ROOT / "tests" / "adapters" / "discord"), str(ROOT / "src")]
 
 from loopback import Loopback  # noqa: E402

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 SWEEP = 2.0
 #: Seconds between two looks for pictures that are too old.
 RETENTION = 3600.0
-#: Seconds that a picture under way gets when realbot stops; a service manager waits for ten.
-GRACE = 6.0
+#: Seconds that a picture under way gets when realbot stops; a service manager waits ten for it and all the rest.
+GRACE = 4.0
 #: Seconds that a front-end waits at most until the one before it can be used.
 START = 60.0
 #: Front-ends that somebody else can turn away while realbot runs.
