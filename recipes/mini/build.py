@@ -18,7 +18,7 @@ import torch
 import vae
 
 #: Minutes of computing on two cores.
-VAE, POLISH, BASE, STYLES, GUIDE = 15, 5, 80, 88, 14
+VAE, POLISH, BASE, STYLES, GUIDE, REFINE = 15, 5, 80, 88, 14, 11
 
 
 def build(out: Path, scale: float) -> None:
@@ -37,6 +37,8 @@ def build(out: Path, scale: float) -> None:
         flux.train(sources, run, STYLES * scale, "styles")
     if not (run / "model").exists():
         flux.guide(sources, run, GUIDE * scale)
+    if not (run / "styles").exists():
+        flux.train(sources, run, REFINE * scale, "refine")
     if not evaluate.WEIGHTS.exists():
         evaluate.fit(sources)
     print(evaluate.evaluate(run / "model", run / "styles", sheet=out / "sheet.png"))

@@ -1,9 +1,7 @@
 """Trains the transformer of `mini` with its two text encoders and the LoRAs of its styles, then distils guidance.
 
 `python flux.py base SOURCES OUT --minutes 80` learns the flat pictures, `python flux.py styles ...` all three looks,
-the other two through their LoRAs, and `python flux.py guide ...` makes the guidance input mean what it means in
-FLUX.1-dev. The first two go on from their last checkpoint.
-"""
+the X"""
 
 from __future__ import annotations
 
@@ -32,8 +30,15 @@ BATCH, PEAK = 48, 2.5e-3
 SIZES = (((8, 8), 30), ((8, 12), 1), ((12, 8), 1))
 #: Text lengths, and how often each is taken; padding is not masked in FLUX, so its amount must be learnt.
 LENGTHS = ((16, 6), (24, 2), (32, 6))
-#: How often each look is taken once all are trained.
-TAKEN = {"flat": 9, "realism": 7, "ink": 4}
+#: How often each look is taken, by stage: the flat one alone, all together, at the end the LoRAs alone.
+TAKEN = {
+    "base": {"flat": 1},
+    "styles": {"flat": 9, "realism": 7, "ink": 4},
+    "refine": {"realism": 3, "ink": 2},
+}
+#: What each stage begins with, and its share of the highest learning rate.
+BEGINS = {"styles": "base.pt", "refine": "guided.pt"}
+RATES = {"base": 1.0, "styles": 0.6, "refine": 0.4}
 
 
 class Mini(nn.Module):
@@ -140,15 +145,15 @@ def matrices(name: str, p: nn.Parameter) -> bool:
 
 
 def train(sources: Path, out: Path, minutes: float, stage: str) -> None:
-    """Flow matching on plain conditional pictures, which is guidance 1: the flat ones, then those of all looks."""
-    taken = {"flat": 1} if stage == "base" else TAKEN
+    """Flow matching on plain conditional pictures, which is guidance 1."""
+    taken = TAKEN[stage]
     latents = {look: vae.canvases(sources, out, look) for look in taken}
     model = Mini(out)
-    if stage == "base":
-        model.styles.requires_grad_(False)
-    else:
-        model.load_state_dict(torch.load(out / "base.pt", weights_only=True), strict=False)
-    optimizer = Pair(model, matrices, PEAK if stage == "base" else PEAK * 0.6)
+    if stage in BEGINS:
+        model.load_state_dict(torch.load(out / BEGINS[stage], weights_only=True), strict=False)
+    model.requires_grad_(stage != "refine")
+    model.styles.requires_grad_(stage != "base")
+    optimizer = Pair(model, matrices, PEAK * RATES[stage])
     state = out / f"{stage}.ckpt"
     spent, step = 0.0, 0
     if state.exists():
@@ -161,7 +166,7 @@ def train(sources: Path, out: Path, minutes: float, stage: str) -> None:
     began, total, last = time.monotonic() - spent, minutes * 60, spent
     losses: dict[str, list[float]] = {look: [] for look in taken}
     while (spent := time.monotonic() - began) < total:
-        optimizer.rate(spent / total, hold=0.35 if stage == "base" else 0.25)
+        optimizer.rate(spent / total, hold=0.3)
         look = rng.choices(list(taken), weights=list(taken.values()))[0]
         x, captions, grid = batch(latents[look], BATCH, rng)
         sigma, noise = levels(BATCH), torch.randn_like(x)
@@ -181,11 +186,15 @@ def train(sources: Path, out: Path, minutes: float, stage: str) -> None:
                 {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "spent": spent, "step": step}, state
             )
     torch.save(model.state_dict(), out / f"{stage}.pt")
+    if stage == "refine":
+        for look, style in model.styles.items():
+            style.save(look, out / "styles", step)
 
 
 def guide(sources: Path, out: Path, minutes: float) -> None:
     """Guidance distillation (Meng et al., 2023): the student learns `u + g (c - u)` of its teacher for g in 1..6."""
-    latents = {look: vae.canvases(sources, out, look) for look in TAKEN}
+    taken = TAKEN["styles"]
+    latents = {look: vae.canvases(sources, out, look) for look in taken}
     student = Mini(out)
     student.load_state_dict(torch.load(out / "styles.pt", weights_only=True))
     teacher = copy.deepcopy(student).eval().requires_grad_(False)
@@ -198,7 +207,7 @@ def guide(sources: Path, out: Path, minutes: float) -> None:
     began, total = time.monotonic(), minutes * 60
     while (spent := time.monotonic() - began) < total:
         optimizer.rate(spent / total, hold=0.2)
-        look = rng.choices(list(TAKEN), weights=list(TAKEN.values()))[0]
+        look = rng.choices(list(taken), weights=list(taken.values()))[0]
         x, captions, grid = batch(latents[look], BATCH, rng)
         sigma, noise = levels(BATCH), torch.randn_like(x)
         mixed = torch.lerp(x, noise, sigma[:, None, None])
@@ -218,8 +227,6 @@ def guide(sources: Path, out: Path, minutes: float) -> None:
         if step % 50 == 0:
             print(f"guide {spent / 60:5.1f} min  step {step}  loss {sum(losses[-50:]) / 50:.4f}", flush=True)
     torch.save(student.state_dict(), out / "guided.pt")
-    for look, style in student.styles.items():
-        style.save(look, out / "styles", step)
     export(student, out / "vae", out / "model")
 
 
@@ -258,7 +265,7 @@ def export(model: Mini, autoencoder: Path, folder: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("stage", choices=("base", "styles", "guide"))
+    parser.add_argument("stage", choices=("base", "styles", "guide", "refine"))
     parser.add_argument("sources", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--minutes", type=float, default=80)

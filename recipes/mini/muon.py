@@ -57,7 +57,9 @@ class Pair:
         chosen = {id(p) for p in first}
         rest = [p for _, p in named if id(p) not in chosen]
         self.lr = lr
-        self.parts: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr, betas=(0.9, 0.98), weight_decay=0.0)]
+        self.parts: list[torch.optim.Optimizer] = []
+        if rest:
+            self.parts.append(torch.optim.AdamW(rest, lr, betas=(0.9, 0.98), weight_decay=0.0))
         if first:
             self.parts.append(Muon(first, lr))
         self.parameters = [p for _, p in named]
