@@ -18,7 +18,7 @@ from PIL import Image
 from engine import tiny
 from engine.canvas import SIDE, Easel
 from engine.lorafiles import write_lora
-from realbot.engine import Cancelled, Fact, Failed, Produced, RunKey, Started, Step, Work, models
+from realbot.engine import Cancelled, Fact, Failed, Produced, RunKey, Started, Step, Work, models, painter
 from realbot.jobs import StyleUse, Train, to_json
 
 
@@ -196,7 +196,8 @@ def test_generation_parameters_are_written_into_the_png_only_when_given(flux: Ea
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (picture.sha256, picture.size)
 
 
-def test_previews_are_small_jpegs_that_are_gone_at_the_end(flux: Easel) -> None:
+def test_previews_are_small_jpegs_that_are_gone_at_the_end(flux: Easel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(painter, "_PREVIEW_PAUSE", 0.0)
     seen: list[tuple[str, tuple[int, int]]] = []
 
     def tell(fact: Fact) -> None:

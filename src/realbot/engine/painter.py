@@ -32,8 +32,8 @@ from realbot.jobs import FACTORS, SEEDS, Generate, ImageId, Request, Upscale, fr
 log = logging.getLogger(__name__)
 
 _MB = 2**20
-#: Seconds between two previews at least.
-_PREVIEW_PAUSE = 0.25
+#: Seconds to the first preview, and between two, at least: a picture that is there in half a second needs none.
+_PREVIEW_PAUSE = 0.5
 #: Models up to this size, in bytes, are worth a warm-up on a CPU.
 _SMALL = 2**30
 
@@ -224,7 +224,7 @@ class _Run:
         self._cancelled = cancelled
         self._stem = spool / re.sub(r"[^\w.#-]", "-", str(work.key))
         self._shown: list[Path] = []
-        self._last_shown = float("-inf")
+        self._last_shown = self.began
 
     def check(self) -> None:
         """Raises when the run must not go on."""
