@@ -26,6 +26,8 @@ from realbot.store import Store
 
 FRAME = 24 + 4096
 LOG = f"{database.NAME}-wal"
+#: Of the schema as it is now.
+VERSION = max(database.steps())
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,8 @@ CREATE INDEX grades_grade ON grades (grade);
 
 def migrate(folder: Path, pristine: Path) -> None:
     """Kill a migration at every statement and print after each one what the database is: its schema and its jobs."""
-    steps = {**database.steps(), 2: NEXT} if pristine.exists() else database.steps()
-    have = 1 if pristine.exists() else 0
+    steps = {**database.steps(), VERSION + 1: NEXT} if pristine.exists() else database.steps()
+    have = VERSION if pristine.exists() else 0
     at, going = 0, True
     while going:
         at += 1

@@ -51,8 +51,9 @@ def anna(here):
 async def test_cancel_stops_a_waiting_job(here):
     await here.ask(prompt="first")
     asked = await here.ask(prompt="second")
+    second = here.job()
     await press(here, here.anna, here.message(asked), "Cancel")
-    await until(lambda: isinstance(here.job().status, Cancelled))
+    await until(lambda: isinstance(second.status, Cancelled))
     await until(lambda: "Cancelled." in here.message(asked).embeds[0].description)
     assert [part.label for part in here.message(asked).components[0].children] == ["Try again", "Remix", "Recipe"]
 
