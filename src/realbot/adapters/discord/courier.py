@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -81,6 +81,7 @@ class Courier:
         self._born, self._acknowledged, self._rivalled = self._clock.now(), False, False
         #: People who were told since the start what could not be delivered to them.
         self._reminded: set[str] = set()
+        self._closed = False
 
     @property
     def down(self) -> bool:
@@ -97,6 +98,7 @@ class Courier:
         """Give results that are on their way `grace` seconds; what is left is delivered at the next start."""
         await self._lanes.close()
         await self._outbox.close(grace)
+        self._closed = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -320,10 +322,19 @@ class Courier:
             return False
         return True
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        if self._closed:
+            # Discord is still heard while the rest stops, but the store is about to close.
+            work.close()
+            return
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._spawned)
+
+    def _spawned(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a remark or a card failed", exc_info=error)
 
 
 class _Shown:
