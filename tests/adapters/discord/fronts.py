@@ -16,8 +16,8 @@ from loopback import Loopback
 from loopback_world import Channel, Message
 from PIL import Image
 
+from realbot.adapters.clock import Clock
 from realbot.adapters.discord import Front
-from realbot.adapters.discord.clock import Clock
 from realbot.adapters.discord.courier import PACE
 from realbot.sections import Discord
 from studios import Rig, rig, until

@@ -11,26 +11,9 @@ from typing import Any
 
 from aiohttp import web
 from discord.http import HTTPClient
+from moving import Time
 
-from realbot.adapters.discord.clock import Clock
 from realbot.adapters.discord.wire import Gate, Wire
-
-
-@dataclass
-class Time:
-    """A clock that moves only when somebody sleeps on it; `slept` are the waits."""
-
-    at: float = 1_000_000.0
-    slept: list[float] = field(default_factory=list)
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.at += max(seconds, 0.0)
-        await asyncio.sleep(0)
-
-    def clock(self) -> Clock:
-        return Clock(now=lambda: self.at, monotonic=lambda: self.at, sleep=self.sleep)
-
 
 #: What the server does with a request: an answer, or an exception that breaks the connection.
 Deed = Callable[[web.Request], Awaitable[web.StreamResponse]]

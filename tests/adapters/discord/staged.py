@@ -19,8 +19,8 @@ import simcord
 from discord import app_commands
 from easel import Easel, easel
 
+from realbot.adapters.clock import Clock
 from realbot.adapters.discord.card import Cards
-from realbot.adapters.discord.clock import Clock
 from realbot.adapters.discord.courier import Courier
 from realbot.adapters.discord.intake import Intake
 from realbot.adapters.discord.presses import Presses

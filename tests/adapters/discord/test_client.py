@@ -10,13 +10,13 @@ import pytest
 from discord import app_commands
 from fronts import arrives, hurried, section, serving, soon
 from loopback_faults import Limited, Status
-from servers import Time
+from moving import Time
 
 from realbot.adapters.discord import Front
 from realbot.adapters.discord.client import Client, Tree
 from realbot.adapters.discord.lag import Probe
 from realbot.adapters.discord.sync import definition, sync
-from realbot.adapters.discord.wire import Down
+from realbot.adapters.outbox import Down
 
 
 class Memory:

@@ -9,7 +9,7 @@ import discord
 import pytest
 from PIL import Image
 
-from realbot.adapters.discord.files import LIMIT, TOTAL, fitted, renamed
+from realbot.adapters.discord.files import LIMIT, TOTAL, attached, fitted, renamed
 from realbot.adapters.discord.payload import Picture
 
 
@@ -68,7 +68,7 @@ async def test_the_card_shows_the_file_under_its_new_name(large):
     picture = Picture(large, "frog.png", "a frog")
     (sized,) = await fitted([picture], 1_800_000)
     embed = discord.Embed(title="frog").set_image(url="attachment://frog.png")
-    (copy,) = renamed([embed], [picture], [sized.file(spoiler=True)])
+    (copy,) = renamed([embed], [picture], [attached(sized, spoiler=True)])
     assert copy.image.url == f"attachment://SPOILER_{sized.name}"
     assert embed.image.url == "attachment://frog.png", "the payload can be sent again"
-    assert sized.file().description == "a frog"
+    assert attached(sized).description == "a frog"

@@ -10,7 +10,8 @@ import aiohttp
 import discord
 import pytest
 from discord.http import Route, handle_message_parameters
-from servers import Time, halfway, limited, ok, reset, serving, silence, status, wired
+from moving import Time
+from servers import halfway, limited, ok, reset, serving, silence, status, wired
 
 from realbot.adapters.discord.wire import (
     ANSWER,

@@ -14,19 +14,20 @@ import discord
 from discord import app_commands
 from discord.webhook.async_ import async_context
 
+from realbot.adapters.clock import Clock
+from realbot.adapters.outbox import Down
 from realbot.errors import ConfigError
 
 from . import admin, history, imagine, menus, presses, settings
 from .card import Cards
 from .client import Client, Revoked, Tree
-from .clock import Clock
 from .courier import PACE, Courier
 from .intake import Intake
 from .lag import Probe
 from .presses import Presses
 from .sync import sync
 from .translator import Catalogues
-from .wire import USUAL, Down, trying
+from .wire import USUAL, trying
 
 if TYPE_CHECKING:
     from realbot.sections import Discord

@@ -13,8 +13,8 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
-from realbot.adapters import words
-from realbot.adapters.discord import markup, notices, panels, place, sentences
+from realbot.adapters import notices, sentences, words
+from realbot.adapters.discord import marked, markup, panels, place
 from realbot.adapters.discord.bounds import BOUNDS, RESET, Bound
 from realbot.adapters.discord.panels import Interaction
 from realbot.errors import Invalid, NotYours
@@ -114,7 +114,7 @@ class Admin(app_commands.Group):
                 await self._studio.rule(
                     key, place.user(interaction), **{bound.section: {bound.name: bound.read(value)}}
                 )
-            say = notices.changed if value else notices.shown
+            say = marked.changed if value else marked.shown
             now, span = self._bound(bound, interaction, channel)
             await panels.tell(interaction, say(bound.label, now, span, notices.where(mention)))
 
@@ -138,7 +138,7 @@ class Admin(app_commands.Group):
     async def _table(self, interaction: Interaction, key: str, channel: Channel | None) -> None:
         rules = await self._studio.place(key)
         lines = [
-            notices.limit(bound.label, *self._bound(bound, interaction, channel), own=bound.own(rules))
+            marked.limit(bound.label, *self._bound(bound, interaction, channel), own=bound.own(rules))
             for bound in BOUNDS.values()
         ]
         embed = discord.Embed(

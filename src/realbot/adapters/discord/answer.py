@@ -13,7 +13,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import discord
 
-from realbot.adapters.discord.wire import ANSWER, Down, trying
+from realbot.adapters.discord.wire import ANSWER, trying
+from realbot.adapters.outbox import Down
 
 log = logging.getLogger(__name__)
 

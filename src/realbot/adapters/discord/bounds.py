@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Le
 
-from realbot.adapters.discord import notices
+from realbot.adapters import notices
 from realbot.errors import Invalid
 from realbot.grammar import nearest
 from realbot.places import ADULT, SCOPES, STRICTER, PlaceRules

@@ -6,7 +6,6 @@ What a person wrote stands in it escaped, and nothing on it notifies anybody.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
@@ -14,17 +13,17 @@ from pathlib import Path
 import discord
 
 from realbot.actions import Asking
-from realbot.adapters import words
-from realbot.adapters.discord import captions
-from realbot.adapters.discord.clock import Clock
+from realbot.adapters import captions, words
+from realbot.adapters.clock import Clock
+from realbot.adapters.discord import marked
 from realbot.adapters.discord.controls import OPEN, Control, controls, menus, view
 from realbot.adapters.discord.markup import escaped, plain
 from realbot.adapters.discord.payload import Payload, Picture
+from realbot.adapters.promises import Promise, Shown
 from realbot.errors import Refused
 from realbot.jobs import (
     Cancelled,
     Done,
-    Eta,
     Failed,
     Job,
     Origin,
@@ -45,43 +44,8 @@ PROMPT = 280
 #: Pictures that one message can carry.
 MOST = 10
 ALT = 1024
-#: Rough pictures that a card shows before the finished one.
-PREVIEWS = 3
 #: Jobs under way whose cards' promises are remembered.
 REMEMBERED = 5000
-
-
-class Promise:
-    """When a picture was said to be ready. It changes only when that was clearly wrong, so that a card can rest."""
-
-    def __init__(self) -> None:
-        self._moment: float | None = None
-
-    def keep(self, eta: Eta | None, now: float) -> int | None:
-        """The moment to show, as a Unix time; None while nothing can be said."""
-        if eta is None or not math.isfinite(eta.high):
-            return None if self._moment is None else round(self._moment)
-        moment = now + max(eta.high, 0.0)
-        slack = max(4.0, (moment - now) * 0.2)
-        if self._moment is None or abs(moment - self._moment) > slack or self._moment < now:
-            self._moment = moment
-        return math.ceil(self._moment)
-
-
-class _Shown:
-    """What the card of a job under way has said and shown so far."""
-
-    def __init__(self) -> None:
-        self.promise = Promise()
-        self.previews = 0
-
-    def due(self, status: Running) -> bool:
-        """Whether it is time for the next preview: after a quarter, a half and three quarters."""
-        share = status.step / status.steps if status.steps else 0.0
-        if status.preview is None or self.previews >= PREVIEWS or share < (self.previews + 1) / (PREVIEWS + 1):
-            return False
-        self.previews = max(self.previews + 1, int(share * (PREVIEWS + 1)))
-        return True
 
 
 class Cards:
@@ -89,7 +53,7 @@ class Cards:
 
     def __init__(self, studio: Studio, clock: Clock | None = None) -> None:
         self._studio, self._clock = studio, clock or Clock()
-        self._shown: OrderedDict[str, _Shown] = OrderedDict()
+        self._shown: OrderedDict[str, Shown] = OrderedDict()
 
     async def render(self, job: Job, status: Status) -> Payload:
         """The card of a job in this status. One under way keeps the file it has until there is a newer preview."""
@@ -136,8 +100,8 @@ class Cards:
         trouble = "" if engine.up else words.engine(engine.up, engine.loading, engine.device, engine.reason)
         return waiting(job.request, status, ready, trouble)
 
-    def _so_far(self, job: Job) -> _Shown:
-        shown = self._shown.setdefault(job.id, _Shown())
+    def _so_far(self, job: Job) -> Shown:
+        shown = self._shown.setdefault(job.id, Shown())
         if len(self._shown) > REMEMBERED:
             self._shown.popitem(last=False)
         return shown
@@ -202,13 +166,13 @@ def waiting(request: Request, status: Waiting, ready: int | None, trouble: str =
     if status.paused:
         return _embed(QUIET, request, captions.paused(), trouble)
     line = words.say(Waiting(status.position))
-    return _embed(QUIET, request, " · ".join(filter(None, (line, captions.ready(ready) if ready else ""))), trouble)
+    return _embed(QUIET, request, " · ".join(filter(None, (line, marked.ready(ready) if ready else ""))), trouble)
 
 
 def painting(request: Request, status: Running, ready: int | None) -> discord.Embed:
     """A card of what is being painted."""
     line = words.say(Running(status.step, status.steps, None))
-    when = captions.ready(ready) if ready and status.step < status.steps else ""
+    when = marked.ready(ready) if ready and status.step < status.steps else ""
     bar = captions.bar(status.step, status.steps)
     return _embed(BUSY, request, bar, " · ".join(filter(None, (line, when))))
 
@@ -217,7 +181,7 @@ def finished(request: Request, done: Done, asker: str) -> discord.Embed:
     """A card below its pictures: what was asked, for whom, and the recipe in one line."""
     said = [captions.from_history()] if done.cached else []
     said += [escaped(note, 400) for note in words.notes(done)]
-    who = captions.asker(asker) if asker else ""
+    who = marked.asker(asker) if asker else ""
     embed = _embed(GOOD, request, *(f"-# {note}" for note in said), f"-# {who}" if who else "")
     embed.set_footer(text=plain(captions.line(request, done.seed, 0.0 if done.cached else done.seconds), 500) or None)
     return embed

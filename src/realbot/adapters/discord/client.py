@@ -12,12 +12,12 @@ import discord
 from discord import app_commands
 from discord.state import ConnectionState
 
-from realbot.adapters import words
+from realbot.adapters import sentences, words
+from realbot.adapters.clock import Clock
+from realbot.adapters.outbox import Down
 from realbot.errors import Refused
 
-from . import sentences
-from .clock import Clock
-from .wire import LOGIN, Down, Gate, Wire, trying
+from .wire import LOGIN, Gate, Wire, trying
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,7 @@ import discord
 from discord import ButtonStyle
 from discord.ui import Button, DynamicItem, Item, Select, View
 
-from realbot.adapters import buttons
-from realbot.adapters.discord import captions
+from realbot.adapters import buttons, captions
 from realbot.jobs import Done, Generate, Request, Status, Upscale, is_final
 
 Interaction: TypeAlias = discord.Interaction[Any]

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import discord
 
-from realbot.adapters import follow, words
+from realbot.adapters import captions, follow, words
+from realbot.adapters.clock import Clock
+from realbot.adapters.lanes import Lanes
+from realbot.adapters.outbox import Down, Outbox
 from realbot.errors import Refused
 from realbot.jobs import Cancelled, Done, Job, Running, Status, User, Waiting, is_final
 
-from . import captions, place
-from .clock import Clock
+from . import marked, place
 from .delivery import NOBODY, Delivery, Post, Spot, Undeliverable
-from .lanes import Lanes
-from .outbox import Outbox
 from .payload import Payload
-from .wire import ANSWER, PROGRESS, RESULT, Down, trying
+from .wire import ANSWER, PROGRESS, RESULT, trying
 
 if TYPE_CHECKING:
     from realbot.studio import Studio
@@ -119,7 +119,7 @@ class Courier:
         self.follow(job)
         eta = job.status.eta if isinstance(job.status, Waiting | Running) else None
         if passing and eta is not None and eta.high > SHORT:
-            self._spawn(self._tell(interaction, captions.late()))
+            self._spawn(self._tell(interaction, marked.late()))
         elif job.user.key not in self._reminded:
             self._spawn(self._remind(interaction, job.user))
 
@@ -278,7 +278,7 @@ class Courier:
             everyone=False, roles=False, users=[discord.Object(int(job.user.id))], replied_user=False
         )
         with words.language(job.origin.locale):
-            post = Post(job, Payload(captions.ping(job.user.id)), "ping", person)
+            post = Post(job, Payload(marked.ping(job.user.id)), "ping", person)
         where = self._client.get_partial_messageable(int(spot.channel or job.origin.place))
         try:
             with trying(RESULT):

@@ -15,12 +15,13 @@ from typing import Any, Self, TypeAlias
 import discord
 from discord.abc import Messageable
 
+from realbot.adapters.clock import Clock
+from realbot.adapters.outbox import Down
 from realbot.jobs import Cancelled, Job
 
 from . import files
-from .clock import Clock
 from .payload import Payload
-from .wire import OLD_EDITS, Down
+from .wire import OLD_EDITS
 
 log = logging.getLogger(__name__)
 
@@ -212,7 +213,7 @@ class Delivery:
         while True:
             if files_as:
                 sized = await files.fitted(pictures, limit, first)
-                made = [one.file(spoiler=payload.spoiler) for one in sized]
+                made = [files.attached(one, spoiler=payload.spoiler) for one in sized]
                 sent |= {files_as: made, "embeds": files.renamed(payload.embeds, pictures, made)}
             try:
                 await put(sent)

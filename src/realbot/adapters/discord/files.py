@@ -1,42 +1,26 @@
-"""Pictures as files that a place takes: PNG as painted while it is small enough, then WebP, then JPEG.
-
-Sizes are measured before anything is sent, and encoding runs in a thread.
-"""
+"""Pictures as files of a Discord message: measured before anything is sent, and small enough all together."""
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import PurePath
+from collections.abc import Sequence
 
 import discord
-from PIL import Image
 
-from .payload import Picture
+from realbot.adapters import files
+from realbot.adapters.files import STEPS, Picture, Sized
+
+__all__ = ["LIMIT", "STEPS", "TOTAL", "Picture", "Sized", "attached", "fitted", "renamed"]
 
 #: Bytes of a file where nothing else is known, and of all files of one message.
 LIMIT, TOTAL = 10 * 2**20, 25 * 2**20
 #: Bytes that the rest of a message may take.
 REST = 64 * 2**10
-#: Shares of the side length that are tried when even a JPEG is too large.
-SHARES = (0.75, 0.5, 0.35, 0.25, 0.125)
-#: How many formats there are: as painted, WebP, JPEG.
-STEPS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Sized:
-    """A picture as it is sent."""
-
-    data: bytes
-    name: str
-    alt: str
-
-    def file(self, *, spoiler: bool = False) -> discord.File:
-        """A file for one message; discord.py reads each only once."""
-        return discord.File(io.BytesIO(self.data), self.name, description=self.alt[:1024] or None, spoiler=spoiler)
+def attached(sized: Sized, *, spoiler: bool = False) -> discord.File:
+    """A file for one message; discord.py reads each only once."""
+    return discord.File(io.BytesIO(sized.data), sized.name, description=sized.alt[:1024] or None, spoiler=spoiler)
 
 
 async def fitted(pictures: Sequence[Picture], limit: int = LIMIT, first: int = 0) -> list[Sized]:
@@ -45,39 +29,7 @@ async def fitted(pictures: Sequence[Picture], limit: int = LIMIT, first: int = 0
     `first` is the format to begin with, as its number. Raises OSError for a file that cannot be read.
     """
     share = (TOTAL - REST) // max(1, len(pictures))
-    return [await asyncio.to_thread(_fit, picture, min(limit, share), first) for picture in pictures]
-
-
-def _fit(picture: Picture, limit: int, first: int) -> Sized:
-    data = picture.source if isinstance(picture.source, bytes) else picture.source.read_bytes()
-    stem, ending = PurePath(picture.name).stem, PurePath(picture.name).suffix
-    if first == 0 and len(data) <= limit:
-        return Sized(data, picture.name, picture.alt)
-    smallest = Sized(data, f"{stem}{ending}", picture.alt)
-    for name, encoded in _smaller(data, max(first, 1)):
-        smallest = Sized(encoded, stem + name, picture.alt)
-        if len(encoded) <= limit:
-            break
-    return smallest
-
-
-def _smaller(data: bytes, first: int) -> Iterator[tuple[str, bytes]]:
-    """The picture in less and less bytes, each with its file's ending."""
-    with Image.open(io.BytesIO(data)) as opened:
-        whole = opened.convert("RGB")
-    if first < STEPS - 1:
-        yield ".webp", _encoded(whole, "WEBP", 92)
-    for quality in (92, 80):
-        yield ".jpg", _encoded(whole, "JPEG", quality)
-    for share in SHARES:
-        size = (max(1, round(whole.width * share)), max(1, round(whole.height * share)))
-        yield ".jpg", _encoded(whole.resize(size, Image.Resampling.LANCZOS), "JPEG", 80)
-
-
-def _encoded(picture: Image.Image, kind: str, quality: int) -> bytes:
-    out = io.BytesIO()
-    picture.save(out, kind, quality=quality)
-    return out.getvalue()
+    return await files.fitted(pictures, min(limit, share), first)
 
 
 def renamed(

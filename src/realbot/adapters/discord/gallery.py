@@ -10,8 +10,8 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from realbot.adapters import words
-from realbot.adapters.discord import markup, panels, place, sentences
+from realbot.adapters import sentences, words
+from realbot.adapters.discord import markup, panels, place
 from realbot.adapters.discord.panels import Interaction
 from realbot.adapters.discord.thumbs import small
 from realbot.entries import Entry

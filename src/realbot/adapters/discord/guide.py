@@ -8,8 +8,8 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from realbot.adapters import words
-from realbot.adapters.discord import panels, place, sentences
+from realbot.adapters import sentences, words
+from realbot.adapters.discord import marked, panels, place
 from realbot.adapters.discord.panels import Interaction
 from realbot.studio import Studio
 
@@ -35,10 +35,10 @@ class Guide:
     async def help(self, interaction: Interaction) -> None:
         async with panels.speaking(interaction):
             embed = discord.Embed(
-                title=sentences.help_title(), description=sentences.help_start(words.EXAMPLES[0]), colour=panels.COLOUR
+                title=sentences.help_title(), description=marked.help_start(words.EXAMPLES[0]), colour=panels.COLOUR
             )
-            embed.add_field(name=sentences.help_options(), value=sentences.help_options_text(), inline=False)
-            on_card = f"{sentences.help_buttons_text()}\n{sentences.help_menus()}"
+            embed.add_field(name=sentences.help_options(), value=marked.help_options_text(), inline=False)
+            on_card = f"{sentences.help_buttons_text()}\n{marked.help_menus()}"
             embed.add_field(name=sentences.help_buttons(), value=on_card, inline=False)
             listed = "\n".join(f"`/{sentences.command(name)}` {sentences.help_command(name)}" for name in COMMANDS)
             embed.add_field(name=sentences.help_commands(), value=listed, inline=False)

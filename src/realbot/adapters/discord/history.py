@@ -14,10 +14,10 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from realbot.adapters import words
-from realbot.adapters.discord import markup, panels, place, sentences
+from realbot.adapters import sentences, words
+from realbot.adapters.discord import marked, markup, panels, place
 from realbot.adapters.discord.card import Cards
-from realbot.adapters.discord.files import LIMIT, fitted, renamed
+from realbot.adapters.discord.files import LIMIT, attached, fitted, renamed
 from realbot.adapters.discord.gallery import Gallery
 from realbot.adapters.discord.line import Line
 from realbot.adapters.discord.panels import Interaction
@@ -131,7 +131,7 @@ class History:
         first = view.page * PAGE + 1
         await panels.show(
             interaction,
-            sentences.history_title(first, first + len(entries) - 1, markup.escaped(view.search), view.favourites),
+            marked.history_title(first, first + len(entries) - 1, markup.escaped(view.search), view.favourites),
             embeds=embeds,
             files=files,
             view=_controls(view, entries, more),
@@ -145,7 +145,7 @@ class History:
         done = Done(entry.images, entry.seed, entry.seconds, entry.cached, entry.notes)
         card = await self._cards.kept(user, entry.id, entry.request, done, favourite=entry.favourite)
         pictures = card.images or ()
-        files = [one.file() for one in await fitted(pictures, interaction.filesize_limit or LIMIT)]
+        files = [attached(one) for one in await fitted(pictures, interaction.filesize_limit or LIMIT)]
         await panels.show(interaction, embeds=renamed(card.embeds, pictures, files), files=files, view=card.view)
 
     async def _look(self, user: User, view: View) -> tuple[list[Entry], bool, View]:

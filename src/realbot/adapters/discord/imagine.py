@@ -9,8 +9,8 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range, locale_str
 
-from realbot.adapters import words
-from realbot.adapters.discord import captions, options, place
+from realbot.adapters import captions, words
+from realbot.adapters.discord import options, place
 from realbot.adapters.discord.intake import Intake
 from realbot.adapters.discord.options import Options
 from realbot.errors import Invalid

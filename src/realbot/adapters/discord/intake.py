@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import discord
 
-from realbot.adapters import words
-from realbot.adapters.discord import captions, place
+from realbot.adapters import captions, words
+from realbot.adapters.discord import place
 from realbot.adapters.discord.answer import PATIENCE, Answer
 from realbot.adapters.discord.courier import Courier
 from realbot.adapters.discord.markup import escaped

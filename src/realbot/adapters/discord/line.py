@@ -10,9 +10,9 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from realbot.adapters import words
-from realbot.adapters.discord import markup, panels, place, sentences
-from realbot.adapters.discord.clock import Clock
+from realbot.adapters import sentences, words
+from realbot.adapters.clock import Clock
+from realbot.adapters.discord import marked, markup, panels, place
 from realbot.adapters.discord.panels import Interaction
 from realbot.jobs import Job, Running, User, Waiting
 from realbot.studio import Studio
@@ -84,7 +84,7 @@ class Line:
         if isinstance(status, Waiting | Running):
             parts.append(words.say(replace(status, eta=None), job))
             if status.eta is not None:
-                parts.append(sentences.ready(int(self._clock.now() + status.eta.high)))
+                parts.append(marked.ready(int(self._clock.now() + status.eta.high)))
         message = await self._studio.card(job.id)
         if message and not job.origin.private:
             where = job.origin.server or "@me"

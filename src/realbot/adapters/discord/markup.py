@@ -5,18 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from realbot.adapters.plain import plain
+
+__all__ = ["block", "escaped", "plain"]
+
 #: Signs that begin or end markup, a mention, a link, an emoji or a time; a backslash makes each of them itself.
 SPECIAL = re.compile(r"([\\*_~|`<>\[\]()#@:/+-])")
-#: Characters that turn the direction of what follows them, beyond their own text.
-TURNS = dict.fromkeys([0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 FENCE = "```"
-
-
-def plain(text: str, limit: int) -> str:
-    """One line of at most `limit` characters, without control characters."""
-    line = " ".join(text.translate(TURNS).split())
-    line = "".join(sign for sign in line if unicodedata.category(sign) not in ("Cc", "Cs"))
-    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
 
 
 def escaped(text: str, limit: int = 300) -> str:

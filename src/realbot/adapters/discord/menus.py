@@ -12,8 +12,8 @@ from discord.app_commands import locale_str
 from discord.ui import Label, Modal, Select, TextInput
 
 from realbot import grammar
-from realbot.adapters import buttons, words
-from realbot.adapters.discord import captions, place, recipes
+from realbot.adapters import buttons, captions, words
+from realbot.adapters.discord import place, recipes
 from realbot.adapters.discord.answer import Answer
 from realbot.adapters.discord.imagine import CONTEXTS, INSTALLS, fetched
 from realbot.adapters.discord.intake import Intake

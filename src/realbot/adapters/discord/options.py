@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from realbot import grammar
-from realbot.adapters.discord import captions
+from realbot.adapters import captions
 from realbot.errors import Invalid
 from realbot.jobs import Generate, ImageId, StyleUse
 

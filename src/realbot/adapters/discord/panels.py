@@ -18,10 +18,10 @@ import discord
 from discord import ButtonStyle
 from discord.ui import Button, DynamicItem, Select, View
 
-from realbot.adapters import words
-from realbot.adapters.discord import sentences
+from realbot.adapters import sentences, words
 from realbot.adapters.discord.answer import PATIENCE
-from realbot.adapters.discord.wire import ANSWER, Down, trying
+from realbot.adapters.discord.wire import ANSWER, trying
+from realbot.adapters.outbox import Down
 from realbot.errors import Refused
 
 log = logging.getLogger(__name__)

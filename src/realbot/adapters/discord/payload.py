@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import discord
 
+from realbot.adapters.files import Picture
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A file that is shown above the card. `source` is its path, or the bytes of what may be gone in a moment."""
-
-    source: Path | bytes
-    name: str  #: ASCII and short; its ending may change with the format it is sent in
-    alt: str  #: at most 1024 characters
+__all__ = ["Payload", "Picture"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import discord
 
-from realbot.adapters.discord import captions
+from realbot.adapters import captions
 from realbot.adapters.words import _
 from realbot.jobs import Origin, User
 

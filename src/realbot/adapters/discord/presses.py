@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import discord
 
 from realbot.actions import Action
-from realbot.adapters import buttons, words
-from realbot.adapters.discord import captions, controls, files, place, recipes
+from realbot.adapters import buttons, captions, words
+from realbot.adapters.discord import controls, files, place, recipes
 from realbot.adapters.discord.answer import NOBODY, PATIENCE, Answer
 from realbot.adapters.discord.card import Cards
 from realbot.adapters.discord.delivery import Spot
@@ -22,7 +22,7 @@ from realbot.adapters.discord.intake import Intake, Wish
 from realbot.adapters.discord.markup import escaped
 from realbot.adapters.discord.payload import Payload
 from realbot.adapters.discord.remix import Remix
-from realbot.adapters.discord.wire import Down
+from realbot.adapters.outbox import Down
 from realbot.entries import Entry
 from realbot.errors import Invalid, NotYours, Refused
 from realbot.jobs import SEEDS, Done, Origin, Request, Upscale, User, seeded
@@ -186,14 +186,14 @@ class Presses:
         (sized,) = await files.fitted([picture], interaction.filesize_limit or files.LIMIT)
         note = "" if sized.name == picture.name else captions.smaller()
         await interaction.edit_original_response(
-            content=note or None, attachments=[sized.file()], allowed_mentions=NOBODY
+            content=note or None, attachments=[files.attached(sized)], allowed_mentions=NOBODY
         )
 
 
 async def reply(interaction: Interaction, payload: Payload) -> None:
     """Answer privately, at once or after a deferral."""
     sized = await files.fitted(payload.images or (), interaction.filesize_limit or files.LIMIT)
-    made = [one.file(spoiler=payload.spoiler) for one in sized]
+    made = [files.attached(one, spoiler=payload.spoiler) for one in sized]
     shown: dict[str, Any] = {"embeds": list(payload.embeds), "allowed_mentions": NOBODY}
     if payload.content:
         shown["content"] = payload.content

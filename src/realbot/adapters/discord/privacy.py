@@ -12,7 +12,8 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from realbot.adapters.discord import panels, place, sentences
+from realbot.adapters import sentences
+from realbot.adapters.discord import marked, panels, place
 from realbot.adapters.discord.files import LIMIT, TOTAL
 from realbot.adapters.discord.panels import NOBODY, Interaction
 from realbot.errors import NotYours
@@ -69,7 +70,7 @@ class Privacy(app_commands.Group):
                     panels.button(sentences.erase_no(), "privacy", "keep"),
                 ]
             )
-            await panels.show(interaction, sentences.erase_question(), view=view)
+            await panels.show(interaction, marked.erase_question(), view=view)
 
     async def press(self, interaction: Interaction, verb: str, arguments: tuple[str, ...], _chosen: list[str]) -> None:
         """The answer to whether everything of the presser shall be deleted. Raises Refused."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import discord
 
-from realbot.adapters import words
-from realbot.adapters.discord import captions
+from realbot.adapters import captions, words
 from realbot.adapters.discord.markup import block, escaped
 from realbot.adapters.discord.payload import Payload, Picture
 from realbot.entries import Entry

@@ -9,8 +9,7 @@ import discord
 from discord.ui import Label, Modal, TextInput
 
 from realbot import grammar
-from realbot.adapters import words
-from realbot.adapters.discord import captions
+from realbot.adapters import captions, words
 from realbot.adapters.discord.intake import Intake
 from realbot.adapters.discord.options import MULTIPLE
 from realbot.errors import Invalid

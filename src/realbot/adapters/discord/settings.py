@@ -11,8 +11,8 @@ from discord import app_commands
 from discord.app_commands import locale_str
 
 from realbot import grammar
-from realbot.adapters import words
-from realbot.adapters.discord import markup, notices, panels, place
+from realbot.adapters import notices, words
+from realbot.adapters.discord import markup, panels, place
 from realbot.adapters.discord.guide import Guide
 from realbot.adapters.discord.panels import Interaction
 from realbot.adapters.discord.privacy import Privacy

@@ -26,7 +26,8 @@ from discord.http import HTTPClient, Route
 from discord.webhook.async_ import AsyncWebhookAdapter
 from yarl import URL
 
-from .clock import Clock
+from realbot.adapters.clock import Clock
+from realbot.adapters.outbox import Down
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +43,6 @@ GOODBYE = 1.0
 ANSWERS = 1000
 #: Discord's code for a message that is too old to be edited so often. It comes as a 429, but waiting does not help.
 OLD_EDITS = 30046
-
-
-class Down(Exception):
-    """Discord cannot be reached at the moment."""
-
-    #: `wait` is how many seconds Discord wants to be left alone, 0 when it did not say; `uncertain` whether the request
-    #: may have arrived all the same; `local` whether only its channel is concerned.
-    def __init__(self, reason: str, *, wait: float = 0.0, uncertain: bool = False, local: bool = False) -> None:
-        super().__init__(reason)
-        self.wait, self.uncertain, self.local = wait, uncertain, local
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import discord
 import simcord
 from discord import app_commands
 
+from realbot.adapters.clock import Clock
 from realbot.adapters.discord import admin, history, settings
 from realbot.adapters.discord.card import Cards
-from realbot.adapters.discord.clock import Clock
 from realbot.jobs import Done, Generate, Origin, User
 from realbot.studio import Studio
 from studios import Rig, end, until

@@ -48,16 +48,6 @@ def bar(step: int, steps: int) -> str:
     return "▰" * full + "▱" * (CELLS - full)
 
 
-def ready(moment: int) -> str:
-    """When a picture will be there; the reader's own device counts down."""
-    return _("ready {when}").format(when=f"<t:{moment}:R>")
-
-
-def asker(user: str) -> str:
-    """Who asked, as a mention that notifies nobody."""
-    return _("for {user}").format(user=f"<@{user}>")
-
-
 def line(request: Request, seed: int | None, seconds: float = 0.0) -> str:
     """The recipe in one line: what one wants to know of a picture, and no more."""
     parts: list[str] = []
@@ -89,15 +79,6 @@ def paused() -> str:
 
 def from_history() -> str:
     return _("From your history: the same was asked before.")
-
-
-def late() -> str:
-    """For places where an answer can be changed for a quarter of an hour only."""
-    return _("This may take longer than an answer here lives. If it does, the picture comes by direct message.")
-
-
-def ping(user: str) -> str:
-    return _("{user}, your picture is ready.").format(user=f"<@{user}>")
 
 
 def undelivered(number: int) -> str:

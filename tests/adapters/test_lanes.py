@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from servers import Time
+from moving import Time
 
-from realbot.adapters.discord.lanes import Lanes, news
+from realbot.adapters.lanes import Lanes, news
 from realbot.jobs import Board, Eta, Generate, Job, Origin, Running, User, Waiting
 
 PACE = 2.5
@@ -81,7 +81,7 @@ async def test_a_result_goes_first_and_ends_the_progress_of_its_card(rig):
 
 
 async def test_a_change_that_hangs_makes_way_for_the_result(rig, monkeypatch):
-    monkeypatch.setattr("realbot.adapters.discord.lanes.HURRY", 0.05)
+    monkeypatch.setattr("realbot.adapters.lanes.HURRY", 0.05)
     ended = []
 
     async def hangs(job, status) -> bool:

@@ -115,26 +115,8 @@ def limits_title(channel: str) -> str:
     return _("Limits in {channel}").format(channel=channel) if channel else _("Limits of this server")
 
 
-def limit(name: str, value: str, span: str, *, own: bool) -> str:
-    """One limit: its value in force, whether it was settled here, and what it may be."""
-    text = f"`{name}` **{value}** · {span}"
-    return f"{text} · ✏️" if own else text
-
-
 def limits_hint() -> str:
     return _("✏️ was settled here. A server can only be stricter than whoever runs the bot.")
-
-
-def changed(name: str, value: str, span: str, place: str) -> str:
-    return _("`{name}` is now **{value}** {place}. It may be {span}.").format(
-        name=name, value=value, span=span, place=place
-    )
-
-
-def shown(name: str, value: str, span: str, place: str) -> str:
-    return _("`{name}` is **{value}** {place}. It may be {span}.").format(
-        name=name, value=value, span=span, place=place
-    )
 
 
 def number(value: float) -> str:

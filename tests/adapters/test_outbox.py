@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from servers import Time
+from moving import Time
 
-from realbot.adapters.discord.outbox import ABREAST, LONGEST, Outbox
-from realbot.adapters.discord.wire import Down
+from realbot.adapters.outbox import ABREAST, LONGEST, Down, Outbox
 from realbot.jobs import Board, Generate, Job, Origin, User, Waiting
 
 HOUR = 3600.0

@@ -6,9 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from realbot.adapters.clock import Clock
 from realbot.jobs import Job, Status, Waiting
-
-from .clock import Clock
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +19,7 @@ FAR = frozenset({9, 11, 14, 18, 23, 29, 36, 45, 56, 70, 88, 110, 140, 175})
 
 
 class Lanes:
-    """`send` changes a card and tells whether it asked Discord, `busy` whether a channel's results are on their way."""
+    """`send` changes a card and tells whether the platform was asked; `busy`: a channel's results are on their way."""
 
     def __init__(
         self,
@@ -77,7 +76,7 @@ class Lanes:
             self._waiting.pop(place, None)
 
     async def _one(self, place: str, job: Job, status: Status) -> bool:
-        """Change one card; whether Discord was asked."""
+        """Change one card; whether the platform was asked."""
         task = self._sending[place] = asyncio.ensure_future(self._send(job, status))
         try:
             await asyncio.wait({task})

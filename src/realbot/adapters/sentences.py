@@ -43,11 +43,6 @@ def and_more(number: int) -> str:
     return ngettext("…and {number} more", "…and {number} more", number).format(number=number)
 
 
-def ready(moment: int) -> str:
-    """When a picture will be there; the reader's own device counts down."""
-    return _("ready {when}").format(when=f"<t:{moment}:R>")
-
-
 def card() -> str:
     return _("card")
 
@@ -60,14 +55,6 @@ def others(waiting: int, running: int) -> str:
 
 
 # History
-
-
-def history_title(first: int, last: int, search: str, favourites: bool) -> str:
-    what = _("Your favourites") if favourites else _("Your pictures")
-    title = f"**{what}**"
-    if last >= first:
-        title += f" · {first}–{last}" if last > first else f" · {first}"
-    return f"{title} · “{search}”" if search else title
 
 
 def history_empty(*, searching: bool, favourites: bool) -> str:
@@ -121,10 +108,6 @@ def seed(number: int) -> str:
 def state(name: str) -> str:
     """What became of a picture, where that is worth a word."""
     return {"kept": _("could not be delivered"), "produced": _("on its way")}.get(name, "")
-
-
-def opened(created: float) -> str:
-    return _("Painted {when}.").format(when=f"<t:{int(created)}:f>")
 
 
 # Styles
@@ -214,14 +197,6 @@ def export_large(number: int) -> str:
     ).format(number=number)
 
 
-def erase_question() -> str:
-    return _(
-        "**Delete everything that is kept of you?**\nYour pictures, history, favourites and settings will be gone for "
-        "good, and what is being painted for you is cancelled. Cards in channels stay where they are; delete those "
-        "yourself. `/privacy export` gives you a copy first."
-    )
-
-
 def erase_yes() -> str:
     return _("Delete everything")
 
@@ -249,21 +224,8 @@ def help_title() -> str:
     return _("Pictures from words")
 
 
-def help_start(example: str) -> str:
-    return _("`/imagine prompt:{example}` – a card shows your place, the time, and then the picture.").format(
-        example=example
-    )
-
-
 def help_options() -> str:
     return _("Options")
-
-
-def help_options_text() -> str:
-    return _(
-        "As fields of the command, or inside the prompt: `steps:30` `style:ink:0.8` `--ar 16:9` `--no text` `seed:7` "
-        "`count:4`. Without a seed, asking the same again shows the picture you have."
-    )
 
 
 def help_buttons() -> str:
@@ -292,10 +254,6 @@ def help_command(name: str) -> str:
         "settings": _("your own defaults"),
         "privacy": _("get or delete what is kept of you"),
     }[name]
-
-
-def help_menus() -> str:
-    return _("Long-press or right-click a picture, then *Apps*: its recipe, or paint from it.")
 
 
 def help_limits(steps: int, side: int, count: int) -> str:

@@ -8,17 +8,25 @@ import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from realbot.adapters.clock import Clock
 from realbot.jobs import Job
-
-from .clock import Clock
-from .wire import Down
 
 log = logging.getLogger(__name__)
 
-#: Results that are sent at the same time, one for each channel; Discord takes fifty requests a second.
+#: Results that are sent at the same time, one for each channel; platforms take thirty requests a second and more.
 ABREAST = 8
 #: Seconds until the next look during an outage: the first, and the longest.
 FIRST, LONGEST = 2.0, 60.0
+
+
+class Down(Exception):
+    """A platform cannot be reached at the moment."""
+
+    #: `wait` is how many seconds it wants to be left alone, 0 when it did not say; `uncertain` whether the request may
+    #: have arrived all the same; `local` whether only its channel is concerned.
+    def __init__(self, reason: str, *, wait: float = 0.0, uncertain: bool = False, local: bool = False) -> None:
+        super().__init__(reason)
+        self.wait, self.uncertain, self.local = wait, uncertain, local
 
 
 @dataclass(slots=True)
@@ -32,7 +40,7 @@ class Letter:
 
 
 class Outbox:
-    """`deliver` raises Down while Discord is away; everything else it settles itself."""
+    """`deliver` raises Down while the platform is away; everything else it settles itself."""
 
     def __init__(self, deliver: Callable[[Job], Awaitable[None]], clock: Clock, jitter: Callable[[], float]) -> None:
         self._deliver, self._clock, self._jitter = deliver, clock, jitter
@@ -43,7 +51,7 @@ class Outbox:
 
     @property
     def down(self) -> bool:
-        """Whether Discord was away when last asked."""
+        """Whether the platform was away when last asked."""
         return self._failures > 0
 
     def busy(self, place: str) -> bool:
@@ -114,15 +122,15 @@ class Outbox:
         if not letter.done.done():
             letter.done.set_result(None)
         if self._failures:
-            log.info("Discord is back; %d results are left to deliver", len(self._letters))
+            log.info("%s is back; %d results are left to deliver", letter.job.origin.platform, len(self._letters))
             self._failures = 0
         self._work()
         return True
 
     async def _away(self, error: Down) -> bool:
-        """Wait for the next look; only one of those that find Discord away does."""
+        """Wait for the next look; only one of those that find the platform away does."""
         if not self._failures:
-            log.warning("Discord is away, results wait: %s", error)
+            log.warning("results wait: %s", error)
             self._failures = 1
         if len(self._workers) > 1:
             return False
