@@ -137,9 +137,9 @@ async def test_D16_a_second_store_in_the_same_process_is_refused(tmp_path: Path)
 
 async def test_D22_a_newer_database_is_refused_and_unchanged(used: Path) -> None:
     with closing(sqlite3.connect(used / database.NAME)) as db:
-        db.execute("PRAGMA user_version = 7")
+        db.execute("PRAGMA user_version = 70")
     before = (used / database.NAME).read_bytes()
-    with pytest.raises(ConfigError, match=r"newer realbot \(schema 7, this one knows 2\): upgrade"):
+    with pytest.raises(ConfigError, match=rf"newer realbot \(schema 70, this one knows {torn.VERSION}\): upgrade"):
         async with Store.open(used):
             pass
     assert (used / database.NAME).read_bytes() == before
@@ -253,6 +253,10 @@ async def test_C3_a_store_of_ten_thousand_waiting_jobs_opens_within_two_seconds(
         assert time.process_time() - begun < 2
 
 
+#: What an upgrade to the schema of now leaves of an earlier one.
+COPY = f"realbot-before-{torn.VERSION:04}.db"
+
+
 def aged(folder: Path, version: int, *statements: str) -> None:
     """A data folder as a realbot of an earlier schema left it."""
     database.prepare(folder)
@@ -297,7 +301,7 @@ async def test_D21_a_database_of_the_first_schema_is_copied_and_brought_up_to_da
         assert (await store.tally("")).accuracy == 1.0
         assert await store.erase(ann) == 1
         assert (await store.usage(ann, 1_000_001.0)).today == 1
-    with closing(sqlite3.connect(tmp_path / "realbot-before-0002.db")) as copy:
+    with closing(sqlite3.connect(tmp_path / COPY)) as copy:
         assert copy.execute("PRAGMA user_version").fetchone() == (1,)
         assert copy.execute("SELECT id FROM jobs").fetchall() == [("old",)]
     async with Store.open(tmp_path) as store:
@@ -306,7 +310,7 @@ async def test_D21_a_database_of_the_first_schema_is_copied_and_brought_up_to_da
 
 async def test_P12_the_copy_from_before_an_upgrade_is_deleted_after_thirty_days(tmp_path: Path) -> None:
     aged(tmp_path, 1, *FIRST)
-    copy = tmp_path / "realbot-before-0002.db"
+    copy = tmp_path / COPY
     for days, there in ((0, True), (29, True), (31, False)):
         if copy.exists():
             os.utime(copy, (time.time() - days * 86_400,) * 2)
@@ -329,7 +333,7 @@ async def test_D21_every_database_hashes_with_a_key_of_its_own(tmp_path: Path) -
 async def test_D21_an_upgrade_that_the_disk_does_not_take_leaves_everything_as_it_was(tmp_path: Path) -> None:
     aged(tmp_path, 1, *FIRST)
     steps = {**database.steps(), 2: database.steps()[2] + "\nINSERT INTO nowhere VALUES (1);"}
-    with pytest.raises(ConfigError, match="could not be brought to schema 2"):
+    with pytest.raises(ConfigError, match=f"could not be brought to schema {torn.VERSION}"):
         database.migrate(tmp_path, 1, steps)
     with closing(sqlite3.connect(tmp_path / database.NAME)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (1,)

@@ -92,10 +92,14 @@ class Archive:
         await self._drop(images)
 
     async def expire(self, before: float) -> int:
-        """Delete finished jobs created before a Unix time, but for favourites, and old charges; return how many."""
+        """Delete finished jobs created before a Unix time, but for favourites, and return how many.
+
+        Old charges go too, and messages that no front-end has opened for so long, and for three days at least.
+        """
 
         async def work(db: aiosqlite.Connection) -> tuple[int, list[ImageId]]:
             await db.execute("DELETE FROM charges WHERE at < ?", (min(before, self._clock() - 2 * rows.DAY),))
+            await db.execute("DELETE FROM inbox WHERE at < ?", (min(before, self._clock() - 3 * rows.DAY),))
             found = await rows.rows(
                 db,
                 "SELECT seq FROM jobs WHERE created < ? AND favourite = 0 AND state NOT IN"

@@ -18,18 +18,25 @@ import aiosqlite
 
 from . import rows
 from .archive import deleted
+from .inbox import OPENED, Inbox
 from .jobs import ImageId, User
 from .registry import Registry
 from .rows import DAY
 from .writer import Writer
 
 #: Tables beside the jobs that hold something of a person, and the column that says of whom.
-OWNED = {"charges": "user_key", "preferences": "user_key", "actions": "owner", "audit": "author"}
+OWNED = {
+    "charges": "user_key",
+    "preferences": "user_key",
+    "actions": "owner",
+    "audit": "author",
+    "inbox": "owner",
+}
 #: Seconds for which a file that was handed out stays on the disk.
 STAY = 3600.0
 
 
-class Belongings(Registry):
+class Belongings(Registry, Inbox):
     """The part of the store that answers a person's right to see and to delete."""
 
     def __init__(self, folder: Path, writer: Writer, clock: Callable[[], float], pepper: bytes) -> None:
@@ -68,7 +75,7 @@ class Belongings(Registry):
         """Delete every row, picture and file of a person, and return how many jobs there were.
 
         What counts against the limits of these 24 hours stays under a keyed hash, so that deleting is no way around
-        them; administrators' changes stay without a name.
+        them; administrators' changes stay without a name, and the ids of messages stay without content.
         """
         alias = self._alias(user)
 
@@ -76,11 +83,12 @@ class Belongings(Registry):
             found = await rows.rows(db, "SELECT seq FROM jobs WHERE user_key = ?", (user.key,))
             images = await deleted(db, [row["seq"] for row in found])
             for table, column in OWNED.items():
-                if table not in ("charges", "audit"):
+                if table not in ("charges", "audit", "inbox"):
                     await db.execute(f"DELETE FROM {table} WHERE {column} = ?", (user.key,))
             await db.execute("DELETE FROM charges WHERE user_key = ? AND at < ?", (user.key, self._clock() - 2 * DAY))
             await db.execute("UPDATE charges SET user_key = ? WHERE user_key = ?", (alias, user.key))
             await db.execute("UPDATE audit SET author = '' WHERE author = ?", (user.key,))
+            await db.execute(f"{OPENED} WHERE owner = ?", (self._clock(), user.key))
             return len(found), images
 
         gone, images = await self._writer.run(work)
@@ -113,7 +121,7 @@ class Belongings(Registry):
 def _readable(row: sqlite3.Row) -> dict[str, Any]:
     """A row whose JSON columns are data."""
     data = dict(row)
-    for name in ("request", "origin", "stages", "notes", "extra", "value", "change"):
+    for name in ("request", "origin", "stages", "notes", "extra", "value", "change", "data"):
         if isinstance(data.get(name), str):
             data[name] = json.loads(data[name])
     return data

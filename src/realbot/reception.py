@@ -13,6 +13,7 @@ from .entries import Entry
 from .errors import Invalid, NotYours
 from .grammar import nearest
 from .house import House
+from .inbox import Parcel
 from .jobs import Generate, Origin, User
 from .policy import ranges
 from .preferences import Preferences
@@ -141,6 +142,22 @@ class Reception:
             styles=tuple(use for use in prefs.styles if use.name in names)[: limits.max_styles],
         )
         return prefs.over(request)
+
+    async def receive(self, post: str, parcels: Sequence[Parcel]) -> list[Parcel]:
+        """Keep messages before the platform is told that they came; return those that were not known, in their order.
+
+        `post` names platform and bot, "telegram:BOT". Raises QueueFull when nothing is kept: then nothing must be
+        confirmed. A caller that was cancelled finds what was kept in `unopened`.
+        """
+        return await self._store.receive(post, parcels)
+
+    async def unopened(self, post: str) -> list[Parcel]:
+        """Messages that were kept and not handled yet, in the order in which they came."""
+        return await self._store.unopened(post)
+
+    async def opened(self, post: str, id: int) -> None:
+        """A message was handled: what it says is erased, and for three days a replay of it is recognised."""
+        await self._store.opened(post, id)
 
     async def remember(self, name: str, value: str) -> None:
         """Keep a small fact of a front-end, such as the hash of its commands, under a name."""

@@ -23,12 +23,10 @@ from .belongings import Belongings
 from .errors import NotYours
 from .jobs import Generate, ImageId, Origin, Request, User, to_json
 from .rows import JOB, OWN, Circle, Row, Usage
-from .writer import BUSY_WAIT, Writer, finish
+from .writer import BUSY_WAIT, PATIENCE, Writer, finish
 
 __all__ = ["Row", "Store", "Usage"]
 
-#: Seconds an acceptance waits for another program's lock on the database; platforms give three to answer.
-PATIENCE = 1.5
 #: Observations of durations and of promised times that are kept.
 OBSERVATIONS = 2000
 

@@ -27,6 +27,8 @@ Work: TypeAlias = Callable[[aiosqlite.Connection], Awaitable[T]]
 GROUP = 64
 #: Seconds SQLite itself waits for another program's lock before the writer looks round.
 BUSY_WAIT = 0.1
+#: Seconds an acceptance waits for another program's lock on the database; platforms give three to answer.
+PATIENCE = 1.5
 
 
 async def finish(task: asyncio.Future[T]) -> T | None:
