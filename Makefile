@@ -4,6 +4,8 @@ VENV   ?= .venv
 PIP     = $(VENV)/bin/pip --disable-pip-version-check
 # The CPU build where one is offered; for CUDA: make run TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cu130"
 TORCH  ?= torch==2.13.0
+# Test processes at a time; each has one thread to paint with.
+WORKERS ?= 2
 
 .PHONY: run test lint bench messages mini clean
 
@@ -11,7 +13,7 @@ run: $(VENV)/.run
 	$(VENV)/bin/realbot run
 
 test: $(VENV)/.dev
-	OMP_NUM_THREADS=2 $(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
