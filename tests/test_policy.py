@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from realbot.errors import Blocked, Invalid, OverQuota, QueueFull, Refused, TooSoon
 from realbot.jobs import Generate, StyleUse
-from realbot.policy import check, cooldown, quota, ranges, room, words
+from realbot.policy import adult, check, cooldown, quota, ranges, room, showing, words
 from realbot.rows import Usage
-from realbot.sections import Limits
+from realbot.sections import Limits, Moderation
 
 NOBODY = Usage(0, 0, 0, None)
 CAT = Generate(prompt="a cat")
@@ -152,6 +152,29 @@ def test_Q1_the_pictures_of_a_day_are_counted_and_the_reset_is_told():
     with pytest.raises(OverQuota, match="your 10 pictures are used up"):
         quota(CAT, limits, Usage(0, 0, 12, NOW, NOW), NOW)
     quota(CAT, Limits(per_day=0), Usage(0, 0, 10**6, NOW, NOW), NOW)
+
+
+@pytest.mark.parametrize("policy", ["anywhere", "restricted", "never"])
+@pytest.mark.parametrize("asked", [True, False], ids=["asked among adults", "asked in the open"])
+@pytest.mark.parametrize("here", [True, False], ids=["shown among adults", "shown in the open"])
+@pytest.mark.parametrize("prompt", ["much g o r e", "a category"])
+def test_X14_whether_a_picture_is_painted_and_where_it_is_shown(policy: Any, asked: bool, here: bool, prompt: str):
+    rules = Moderation(adult=policy, adult_words=("gore",))
+    listed = "g o r e" in prompt
+    taken = not listed or policy == "anywhere" or (policy == "restricted" and asked)
+    try:
+        adult([prompt], asked, rules)
+    except Blocked:
+        assert not taken
+    else:
+        assert taken
+    expected = "here"
+    if listed and policy == "never":
+        expected = "nowhere"
+    elif listed and policy == "restricted" and not here:
+        # Whoever asked among adults may see it alone; of anybody else that is not known.
+        expected = "directly" if asked else "nowhere"
+    assert showing(["a cat", prompt], asked, here, rules) == expected
 
 
 def test_Q1_too_soon_tells_how_long_to_wait():

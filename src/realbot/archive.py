@@ -18,14 +18,25 @@ from .rows import JOB, OWN, Arguments, Circle, Row
 from .writer import Writer
 
 _NEVER = 2**63 - 1
+#: What was made in a place open to adults only answers in such places only.
+_SUITED = "(:adult OR NOT coalesce(json_extract(origin, '$.adult'), 0))"
 #: A picture answers others only when both the place it was made in and the one that asks share so widely.
 _RECALL = (
     JOB
-    + " WHERE key = :key AND (user_key = :user"
+    + f" WHERE key = :key AND {_SUITED} AND (user_key = :user"
     + " OR (:scope = 'everyone' AND scope = 'everyone')"
     + " OR (:scope <> 'user' AND scope <> 'user' AND server = :server AND server <> ''))"
     + " ORDER BY seq DESC LIMIT 1"
 )
+_PROMPTS = """
+    WITH RECURSIVE behind (job) AS (
+        SELECT job FROM pictures WHERE image = ? AND role = 'result'
+        UNION SELECT made.job FROM behind
+        JOIN pictures AS given ON given.job = behind.job AND given.role = 'input'
+        JOIN pictures AS made ON made.image = given.image AND made.role = 'result')
+    SELECT DISTINCT json_extract(request, '$.prompt') AS prompt FROM jobs
+        WHERE seq IN (SELECT job FROM behind) AND json_extract(request, '$.prompt') IS NOT NULL
+"""
 _HISTORY = JOB + " WHERE user_key = ? AND seq < ? AND state IN ('produced', 'delivering', 'delivered', 'kept')"
 
 
@@ -44,15 +55,25 @@ class Archive:
     async def recall(self, key: str, user: User, circle: Circle = OWN) -> Row | None:
         """The last answer to exactly this request, among those the person may get there, its pictures verified."""
         return await self._recall(
-            _RECALL, {"key": key, "user": user.key, "scope": circle.scope, "server": circle.server}
+            _RECALL,
+            {"key": key, "user": user.key, "scope": circle.scope, "server": circle.server, "adult": circle.adult},
         )
 
-    async def recall_asked(self, user: User, asked_key: str) -> Row | None:
-        """The person's last answer to this question, whatever its seed, its pictures verified."""
+    async def recall_asked(self, user: User, asked_key: str, *, adult: bool = False) -> Row | None:
+        """The person's last answer to this question, whatever its seed, its pictures verified.
+
+        Those from places open to adults only are passed over unless it was asked in one: `adult`.
+        """
         return await self._recall(
-            JOB + " WHERE user_key = ? AND asked_key = ? AND key IS NOT NULL ORDER BY seq DESC LIMIT 1",
-            (user.key, asked_key),
+            JOB + f" WHERE user_key = :user AND asked_key = :asked AND key IS NOT NULL AND {_SUITED}"
+            " ORDER BY seq DESC LIMIT 1",
+            {"user": user.key, "asked": asked_key, "adult": adult},
         )
+
+    async def prompts(self, image: ImageId) -> list[str]:
+        """The words of the requests behind a picture: what it was made by, what that began with, and so on."""
+        found = await self._writer.run(lambda db: rows.rows(db, _PROMPTS, (image,)), write=False)
+        return [row["prompt"] for row in found]
 
     async def history(
         self, user: User, limit: int = 20, before: int | None = None, search: str = "", *, favourites: bool = False

@@ -12,7 +12,7 @@ from .errors import Invalid
 from .house import House
 from .jobs import FACTORS, SEEDS, Generate, Origin, Request, Upscale, User, key_of, seeded
 from .policy import adult, ranges, words
-from .rows import Row
+from .rows import Row, inputs
 from .store import Store
 from .styles import Styles
 from .tickets import Notes, printed
@@ -61,7 +61,7 @@ class Desk:
         limits = settings.limits
         ranges(request, limits)
         words(request.prompt, settings.moderation.blocked)
-        adult(request, origin, settings.moderation)
+        adult(await self.prompts(request), origin.adult, settings.moderation)
         request = await self._styled(request)
         self.house.admit(request, origin)
         resolved, notes = resolve(await self._sourced(user, request), self.preset)
@@ -75,7 +75,7 @@ class Desk:
             if self.fingerprint:
                 earlier = await self.find(user, key_of(resolved, printed(self.fingerprint, hashes)), origin)
         elif settings.cache.enabled:
-            earlier = await self.store.recall_asked(user, asked_key)
+            earlier = await self.store.recall_asked(user, asked_key, adult=origin.adult)
             if earlier is not None and earlier.fingerprint != printed(self.fingerprint, hashes):
                 earlier = None
             resolved = replace(resolved, seed=earlier.seed if earlier else self._draw(user, asked_key))
@@ -119,17 +119,23 @@ class Desk:
         width, height = await self.uploads.size(request.source)
         return width * height * request.factor**2
 
+    async def prompts(self, request: Request) -> list[str]:
+        """The words behind a picture: of its request, and of those that made the pictures it begins with."""
+        own = [request.prompt] if isinstance(request, Generate) else []
+        return own + [prompt for image in inputs(request) for prompt in await self.store.prompts(image)]
+
     def question(self, user: User, request: Request, hashes: Mapping[str, str], origin: Origin) -> str:
         """What is equal for jobs that may share one picture."""
         if not self.house.settings(origin).cache.enabled:
             return ""
         circle = self.house.circle(origin)
         among = {"user": user.key, "server": circle.server, "everyone": ""}[circle.scope]
-        return f"{circle.scope} {among} {key_of(request, printed('', dict(hashes)))}"
+        return f"{circle.scope} {among} {circle.adult} {key_of(request, printed('', dict(hashes)))}"
 
     async def _enlarged(self, user: User, request: Upscale, origin: Origin) -> Asked:
         settings = self.house.settings(origin)
         self.house.admit(request, origin)
+        adult(await self.prompts(request), origin.adult, settings.moderation)
         if request.factor not in FACTORS:
             raise Invalid("A picture can be enlarged by 2 or by 4, not by {factor}.", factor=request.factor)
         await self.uploads.check(user, request.source)

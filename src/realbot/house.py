@@ -64,7 +64,7 @@ class House:
         scope = cache.scope
         if origin.private or not cache.enabled or (scope == "server" and not origin.server):
             scope = "user"
-        return Circle(scope, origin.server_key)
+        return Circle(scope, origin.server_key, origin.adult)
 
     def admit(self, request: Request, origin: Origin) -> None:
         """Raise Blocked where nothing is painted, Invalid for a style that may not be used there."""

@@ -14,6 +14,7 @@ from .endings import Endings
 from .errors import NotYours
 from .jobs import Job, Origin, User
 from .places import SECTIONS, PlaceRules, checked
+from .policy import Showing, showing
 from .reception import Reception
 from .sections import Section
 from .tally import Stats
@@ -49,6 +50,11 @@ class Office(Reception):
         """The limits, moderation and cache as they hold in a place, or as whoever runs the bot has set them."""
         settings = self._house.settings(origin)
         return {name: getattr(settings, name) for name in SECTIONS}
+
+    async def showing(self, job: Job, *, adult: bool) -> Showing:
+        """Where a job's picture may be shown, whose place is open to adults only by now, or is not."""
+        rules = self._house.settings(job.origin).moderation
+        return showing(await self._desk.prompts(job.request), job.origin.adult, adult, rules)
 
     async def rule(self, key: str, by: User, **changes: Any) -> PlaceRules:
         """Change what holds in a server or channel, at once and with a note of who did; see `PlaceRules`.

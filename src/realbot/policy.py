@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from . import moderation
 from .errors import Blocked, Invalid, OverQuota, QueueFull, TooSoon
-from .jobs import SEEDS, Generate, Origin, Request, count_of
+from .jobs import SEEDS, Generate, Request, count_of
 from .phrases import Phrase
 from .sections import Limits, Moderation
 
 DAY = 86_400.0
+#: Where a picture may be shown once it is painted: where it was asked for, to its person alone, or in the history only.
+Showing: TypeAlias = Literal["here", "directly", "nowhere"]
 
 
 class Usage(Protocol):
@@ -111,18 +113,32 @@ def words(prompt: str, blocked: Iterable[str]) -> None:
         raise Blocked("The word “{word}” is not allowed here; please describe the picture without it.", word=word)
 
 
-def adult(request: Request, origin: Origin, rules: Moderation) -> None:
-    """Raise Blocked when the prompt has a word that is for places open to adults only, and this is none."""
-    if not isinstance(request, Generate) or rules.adult == "anywhere":
+def adult(prompts: Iterable[str], here: bool, rules: Moderation) -> None:
+    """Raise Blocked when one of the prompts behind a picture has a word that is for places open to adults only.
+
+    `here` tells whether the place is one.
+    """
+    if rules.adult == "anywhere" or (here and rules.adult == "restricted"):
         return
-    if origin.adult and rules.adult == "restricted":
-        return
-    word = moderation.Rules(rules.adult_words).check(request.prompt)
+    listed = moderation.Rules(rules.adult_words)
+    word = next(filter(None, map(listed.check, prompts)), None)
     if word is None:
         return
     if rules.adult == "restricted":
         raise Blocked("The word “{word}” is allowed in age-restricted channels only.", word=word)
     raise Blocked("The word “{word}” is not allowed here; please describe the picture without it.", word=word)
+
+
+def showing(prompts: Iterable[str], asked: bool, here: bool, rules: Moderation) -> Showing:
+    """Where a picture may be shown whose place was open to adults only when it was asked for, and is so now, or not.
+
+    Whoever asked in such a place may see it, and gets it alone when the place is open to everyone by now.
+    """
+    try:
+        adult(prompts, here, rules)
+    except Blocked:
+        return "directly" if asked and rules.adult == "restricted" else "nowhere"
+    return "here"
 
 
 def cooldown(limits: Limits, usage: Usage, now: float) -> None:

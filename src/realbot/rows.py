@@ -37,6 +37,7 @@ class Circle:
 
     scope: str = "user"  #: "user", "server" or "everyone"
     server: str = ""  #: "discord:123"
+    adult: bool = False  #: pictures from places open to adults only may answer too
 
 
 #: A person's pictures answer nobody else.
