@@ -10,10 +10,13 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 #: sha256 of a picture file, 64 lowercase hex digits.
 ImageId: TypeAlias = str
+
+#: Where a painted picture may be shown: in the place it was asked for, to its person alone, or in the history only.
+Showing: TypeAlias = Literal["here", "directly", "nowhere"]
 
 #: Seeds are unsigned 32-bit numbers, which every front-end can show and every tool accepts.
 SEEDS = 2**32

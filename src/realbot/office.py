@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 from .dispatcher import Dispatcher
 from .endings import Endings
 from .errors import NotYours
-from .jobs import Job, Origin, User
+from .jobs import Job, Origin, Showing, User
 from .places import SECTIONS, PlaceRules, checked
-from .policy import Showing, showing
+from .policy import showing
 from .reception import Reception
 from .sections import Section
 from .tally import Stats

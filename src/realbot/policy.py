@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 from . import moderation
 from .errors import Blocked, Invalid, OverQuota, QueueFull, TooSoon
-from .jobs import SEEDS, Generate, Request, count_of
+from .jobs import SEEDS, Generate, Request, Showing, count_of
 from .phrases import Phrase
 from .sections import Limits, Moderation
 
 DAY = 86_400.0
-#: Where a picture may be shown once it is painted: where it was asked for, to its person alone, or in the history only.
-Showing: TypeAlias = Literal["here", "directly", "nowhere"]
 
 
 class Usage(Protocol):

@@ -1,31 +1,14 @@
-"""The ids that buttons carry on chat platforms. They tell nothing: the studio knows what each one stands for."""
+"""The ids that buttons carry on chat platforms, which tell nothing, and the request that follows from a past job."""
 
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, TypeAlias
-
-Verb: TypeAlias = Literal[
-    "cancel",
-    "again",
-    "subtle",
-    "strong",
-    "upscale2",
-    "upscale4",
-    "remix",
-    "recipe",
-    "download",
-    "favourite",
-    "delete",
-    "confirm",
-    "page",
-    "pick",
-]
+from typing import Final
 
 #: Only the person whose job it is, or a moderator of its server, presses these.
 DESTRUCTIVE: Final = frozenset({"cancel", "delete", "confirm"})
-#: These make a new request, which counts against the limits of whoever presses.
-ASKING: Final = frozenset({"again", "subtle", "strong", "upscale2", "upscale4", "remix"})
+#: How much larger a picture becomes.
+FACTORS: Final = {"upscale2": 2, "upscale4": 4}
 
 #: What the ids of this version begin with; Discord allows 100 characters in all, Telegram 64 bytes.
 PREFIX: Final = "r1:"
@@ -44,3 +27,18 @@ def action_id(custom_id: str) -> str | None:
     """The id that a button carries, None when it is not one of ours."""
     found = ID.fullmatch(custom_id)
     return found["id"] if found else None
+
+
+async def sequel(studio: Studio, user: User, verb: str, job_id: str, index: int = 0) -> Request:
+    """The request of a button that makes a new picture of an old one of this person's; `index` counts from 0.
+
+    Raises NotYours, and Invalid where there is nothing to begin with.
+    """
+    entry = await studio.entry(user, job_id)
+    if verb == "again":
+        return seeded(entry.request, secrets.randbelow(SEEDS)) if entry.images else entry.request
+    if index >= len(entry.images):
+        raise Invalid("This picture is not there any more.")
+    if verb in FACTORS:
+        return Upscale(source=entry.images[index], factor=FACTORS[verb])
+    return await studio.vary(user, entry.id, index, "subtle" if verb == "subtle" else "strong")

@@ -234,6 +234,11 @@ class Loopback:
         thread.archived, thread.locked = True, locked
         self.gateway.dispatch("THREAD_UPDATE", thread.form(), intent=GUILDS)
 
+    def mark(self, channel: Channel, *, nsfw: bool) -> None:
+        """Somebody makes a channel age-restricted, or opens it to everyone."""
+        channel.nsfw = nsfw
+        self.gateway.dispatch("CHANNEL_UPDATE", channel.form(), intent=GUILDS)
+
     def remove(self, guild: Guild) -> None:
         """The bot is thrown out of a server."""
         guild.joined = False

@@ -68,7 +68,8 @@ async def test_the_card_shows_the_file_under_its_new_name(large):
     picture = Picture(large, "frog.png", "a frog")
     (sized,) = await fitted([picture], 1_800_000)
     embed = discord.Embed(title="frog").set_image(url="attachment://frog.png")
-    (copy,) = renamed([embed], [picture], [attached(sized, spoiler=True)])
-    assert copy.image.url == f"attachment://SPOILER_{sized.name}"
+    (copy,) = renamed([embed], [picture], [attached(sized)])
+    assert sized.name != picture.name
+    assert copy.image.url == f"attachment://{sized.name}"
     assert embed.image.url == "attachment://frog.png", "the payload can be sent again"
     assert attached(sized).description == "a frog"

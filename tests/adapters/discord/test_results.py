@@ -192,7 +192,9 @@ async def test_R4_without_any_place_it_stays_in_the_history_with_the_reason(fron
         await asyncio.sleep(0.02)
     assert await state() == "kept"
     told = await anna.slash(anna.dm, "history")
-    await soon(lambda: "red apple" in told.text, "the history does not know it")
+    await shows(told.message, "red apple")
+    reasons = "the channel is not there any more, you take no direct messages from this bot"
+    await shows(told.message, f"could not be delivered: {reasons}")
 
 
 @pytest.mark.parametrize("fault", [Limited(0.2), Limited(0.2, scope="global"), Limited(0.3, scope="cloudflare")])

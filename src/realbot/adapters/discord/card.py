@@ -187,6 +187,11 @@ def finished(request: Request, done: Done, asker: str) -> discord.Embed:
     return embed
 
 
+def withheld(reason: str) -> Payload:
+    """A card without its picture and without the words that it was asked for with."""
+    return Payload(embeds=(discord.Embed(colour=QUIET, description=reason),))
+
+
 def ended(request: Request, status: Failed | Cancelled) -> discord.Embed:
     """A card without a picture."""
     return _embed(BAD if isinstance(status, Failed) else QUIET, request, escaped(words.say(status), 600))

@@ -16,9 +16,10 @@ from realbot.adapters.clock import Clock
 from realbot.adapters.lanes import Lanes
 from realbot.adapters.outbox import Down, Outbox
 from realbot.errors import Refused
-from realbot.jobs import Cancelled, Done, Job, Running, Status, User, Waiting, is_final
+from realbot.jobs import Cancelled, Done, Job, Running, Showing, Status, User, Waiting, is_final
 
 from . import marked, place
+from .card import withheld
 from .delivery import NOBODY, Delivery, Post, Spot, Undeliverable
 from .payload import Payload
 from .wire import ANSWER, PROGRESS, RESULT, trying
@@ -232,7 +233,10 @@ class Courier:
                 spot, now = await self._spot(job), self._clock.now()
                 if not spot.message or (spot.token and now > spot.until) or now - spot.posted > OLD:
                     return False
-                await self._delivery.edit(Post(job, await self._render(job, status)), spot)
+                payload = await self._render(job, status)
+                if payload.images and await self._showing(job) != "here":
+                    payload = replace(payload, images=())
+                await self._delivery.edit(Post(job, payload), spot)
         except Down as error:
             log.debug("job %s: %s", job.id, error)
         except discord.HTTPException as error:
@@ -252,8 +256,13 @@ class Courier:
             await self._studio.delivering(job.id)
             try:
                 with trying(RESULT):
+                    showing = await self._showing(job)
+                    if showing != "here":
+                        await self._withhold(job, spot, marked.withheld if showing == "directly" else marked.unwelcome)
+                    if showing == "nowhere":
+                        raise Undeliverable(marked.FORBIDDEN)
                     payload = await self._render(job, job.status)
-                    spot = await self._delivery.deliver(Post(job, payload), spot, note)
+                    spot = await self._delivery.deliver(Post(job, payload), spot, note, directly=showing == "directly")
             except (Undeliverable, Refused) as error:
                 if isinstance(job.status, Cancelled):
                     await self._studio.delivered(job.id)
@@ -265,6 +274,24 @@ class Courier:
             await note(spot)
         await self._ping(job, spot)
         await self._studio.delivered(job.id)
+
+    async def _showing(self, job: Job) -> Showing:
+        """Where the picture may be shown now. Discord is asked of the place only when it matters."""
+        showing = await self._studio.showing(job, adult=False)
+        if showing == "here" or not isinstance(job.status, Done | Running):
+            return "here"
+        return await self._studio.showing(job, adult=await place.adults_only(self._client, job.origin))
+
+    async def _withhold(self, job: Job, spot: Spot, why: Callable[[], str]) -> None:
+        """Say on the card that the picture is not shown there, where the card can be changed."""
+        if not spot.message or (spot.token and self._clock.now() >= spot.until):
+            return
+        with words.language(job.origin.locale):
+            post = Post(job, withheld(why()))
+        try:
+            await self._delivery.edit(post, spot)
+        except discord.HTTPException as error:
+            log.info("the card of job %s does not say that it is not shown: %s", job.id, error)
 
     async def _ping(self, job: Job, spot: Spot) -> None:
         """Tell a person once that a long wait is over; an edit makes no sound."""

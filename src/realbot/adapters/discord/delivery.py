@@ -85,13 +85,13 @@ class Delivery:
     def __init__(self, client: discord.Client, clock: Clock) -> None:
         self._client, self._clock = client, clock
 
-    async def deliver(self, post: Post, spot: Spot, note: Note) -> Spot:
+    async def deliver(self, post: Post, spot: Spot, note: Note, *, directly: bool = False) -> Spot:
         """Bring a result to its person by the first way that works; `note` keeps what a restart must know.
 
-        Raises Undeliverable when no way works.
+        `directly`: by direct message only. Raises Undeliverable when no way works.
         """
         failures = []
-        ways = [self._edited, self._posted, self._direct]
+        ways = [self._direct] if directly else [self._edited, self._posted, self._direct]
         # Nobody waits for a message that says it was given up.
         for way in ways[:1] if isinstance(post.job.status, Cancelled) else ways:
             try:
@@ -213,7 +213,7 @@ class Delivery:
         while True:
             if files_as:
                 sized = await files.fitted(pictures, limit, first)
-                made = [files.attached(one, spoiler=payload.spoiler) for one in sized]
+                made = [files.attached(one) for one in sized]
                 sent |= {files_as: made, "embeds": files.renamed(payload.embeds, pictures, made)}
             try:
                 await put(sent)

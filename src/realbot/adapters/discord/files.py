@@ -18,9 +18,9 @@ LIMIT, TOTAL = 10 * 2**20, 25 * 2**20
 REST = 64 * 2**10
 
 
-def attached(sized: Sized, *, spoiler: bool = False) -> discord.File:
+def attached(sized: Sized) -> discord.File:
     """A file for one message; discord.py reads each only once."""
-    return discord.File(io.BytesIO(sized.data), sized.name, description=sized.alt[:1024] or None, spoiler=spoiler)
+    return discord.File(io.BytesIO(sized.data), sized.name, description=sized.alt[:1024] or None)
 
 
 async def fitted(pictures: Sequence[Picture], limit: int = LIMIT, first: int = 0) -> list[Sized]:

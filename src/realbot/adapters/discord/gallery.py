@@ -140,6 +140,8 @@ class Gallery:
             )
             embed.set_image(url="attachment://style.webp")
             embed.set_footer(text=sentences.style_sample(markup.plain(request.prompt, 200)))
+        else:
+            embed.set_footer(text=sentences.style_no_sample())
         view = panels.panel([panels.button(sentences.all_styles(), "styles", "list", page, emoji="◀️")])
         await panels.show(interaction, embeds=[embed], files=files, view=view)
 

@@ -222,7 +222,7 @@ def _described(entry: Entry) -> str:
         parts.append(sentences.pictures(len(entry.images)))
     if entry.images:
         parts.append(sentences.seed(entry.seed))
-    state = sentences.state(entry.state)
+    state = (entry.state == "kept" and marked.undelivered(entry.detail)) or sentences.state(entry.state)
     if state:
         parts.append(state)
     star = "⭐ " if entry.favourite else ""

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from realbot.adapters.languages import N_, Phrasebook
 from realbot.adapters.words import _
+
+#: The reason that is kept with a picture which the rules of its place keep from being shown.
+FORBIDDEN = "not allowed there any more"
+#: Why a picture could not be brought to its person, by what stands in the reason that is kept with it.
+REASONS = Phrasebook(
+    {
+        "10003": N_("the channel is not there any more"),
+        "50001": N_("the channel is closed to this bot"),
+        "50013": N_("this bot may not send pictures there"),
+        "50083": N_("the thread is closed"),
+        "50007": N_("you take no direct messages from this bot"),
+        FORBIDDEN: N_("it is not allowed there any more"),
+    }
+)
 
 
 def ready(moment: int) -> str:
@@ -18,6 +33,25 @@ def asker(user: str) -> str:
 def late() -> str:
     """For places where an answer can be changed for a quarter of an hour only."""
     return _("This may take longer than an answer here lives. If it does, the picture comes by direct message.")
+
+
+def withheld() -> str:
+    """Instead of a picture for adults, in a channel that is open to everyone by now."""
+    return _(
+        "This channel is not age-restricted any more, so the picture is not shown here. "
+        "It comes by direct message and is in `/history`."
+    )
+
+
+def unwelcome() -> str:
+    """Instead of a picture that the rules of the place do not allow any more."""
+    return _("Pictures like this one are not allowed here any more, so it is not shown. It is in `/history`.")
+
+
+def undelivered(detail: str) -> str:
+    """Why a picture is in the history only, from the reason that is kept with it; empty for one that says little."""
+    told = [REASONS[sign] for sign in REASONS if sign in detail]
+    return _("could not be delivered: {reasons}").format(reasons=", ".join(told)) if told else ""
 
 
 def ping(user: str) -> str:

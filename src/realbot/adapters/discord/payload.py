@@ -19,4 +19,3 @@ class Payload:
     embeds: tuple[discord.Embed, ...] = ()
     view: discord.ui.View | None = None
     images: tuple[Picture, ...] | None = ()
-    spoiler: bool = False

@@ -7,14 +7,13 @@ from typing import Any, TypeAlias
 import discord
 
 from realbot.adapters import captions
+from realbot.adapters.outbox import Down
 from realbot.adapters.words import _
 from realbot.jobs import Origin, User
 
 Interaction: TypeAlias = discord.Interaction[Any]
 
 PLATFORM = "discord"
-#: Seconds for which the token of an interaction can be used, less a margin.
-TOKEN = 14 * 60.0
 
 
 def user(interaction: Interaction) -> User:
@@ -45,6 +44,19 @@ def adult(channel: Any) -> bool:
     if isinstance(channel, discord.Thread):
         channel = channel.parent
     return bool(getattr(channel, "nsfw", False))
+
+
+async def adults_only(client: discord.Client, origin: Origin) -> bool:
+    """Whether the place of a request is age-restricted by now; as it was then, where we may not look.
+
+    Raises Down when Discord is away.
+    """
+    try:
+        return adult(await client.fetch_channel(int(origin.parent or origin.place)))
+    except (discord.Forbidden, discord.NotFound):
+        return origin.adult
+    except (discord.HTTPException, discord.RateLimited) as error:
+        raise Down(str(error)) from error
 
 
 def borrowed(interaction: Interaction) -> bool:

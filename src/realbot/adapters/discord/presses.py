@@ -35,9 +35,6 @@ log = logging.getLogger(__name__)
 
 Interaction: TypeAlias = discord.Interaction[Any]
 
-FACTORS = {"upscale2": 2, "upscale4": 4}
-
-
 class Presses:
     """One for all cards of a front-end."""
 
@@ -120,14 +117,7 @@ class Presses:
         """The request of a button that makes a new picture of an old one."""
 
         async def wish(user: User, _: Origin) -> Request:
-            entry = await self._studio.entry(user, action.job_id)
-            if verb == "again":
-                return seeded(entry.request, secrets.randbelow(SEEDS)) if entry.images else entry.request
-            if index >= len(entry.images):
-                raise Invalid(captions.gone())
-            if verb in FACTORS:
-                return Upscale(source=entry.images[index], factor=FACTORS[verb])
-            return await self._studio.vary(user, entry.id, index, "subtle" if verb == "subtle" else "strong")
+            return await buttons.sequel(self._studio, user, verb, action.job_id, index)
 
         return wish
 
@@ -193,7 +183,7 @@ class Presses:
 async def reply(interaction: Interaction, payload: Payload) -> None:
     """Answer privately, at once or after a deferral."""
     sized = await files.fitted(payload.images or (), interaction.filesize_limit or files.LIMIT)
-    made = [files.attached(one, spoiler=payload.spoiler) for one in sized]
+    made = [files.attached(one) for one in sized]
     shown: dict[str, Any] = {"embeds": list(payload.embeds), "allowed_mentions": NOBODY}
     if payload.content:
         shown["content"] = payload.content

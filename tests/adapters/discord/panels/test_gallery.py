@@ -67,6 +67,7 @@ async def test_P9_the_card_shows_ones_own_picture_in_the_style_and_nobody_elses(
     theirs = await world.bert.slash(world.channel, "styles", style="ink")
     assert not theirs.response.attachments
     assert "canary" not in said(theirs)
+    assert "your picture is shown here" in said(theirs)
 
 
 async def test_only_the_styles_that_a_server_allows_are_shown_there(world):
