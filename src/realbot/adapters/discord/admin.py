@@ -6,7 +6,7 @@ server is always the one in which the command was given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import discord
@@ -14,8 +14,8 @@ from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
 from realbot.adapters import notices, sentences, words
+from realbot.adapters.bounds import BOUNDS, RESET, Bound
 from realbot.adapters.discord import marked, markup, panels, place
-from realbot.adapters.discord.bounds import BOUNDS, RESET, Bound
 from realbot.adapters.discord.panels import Interaction
 from realbot.errors import Invalid, NotYours
 from realbot.grammar import nearest
@@ -57,7 +57,7 @@ WORDS = 4000
 
 
 def register(front: Front) -> None:
-    admin = Admin(front.studio)
+    admin = Admin(front.studio, lambda: front.health)
     front.tree.add_command(admin)
     panels.attach(front.client, admin.handlers())
 
@@ -74,7 +74,7 @@ class Admin(app_commands.Group):
         name=locale_str("queue"), description=locale_str("The requests of this server that are waiting")
     )
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: Studio, health: Callable[[], str]) -> None:
         super().__init__(
             name="realbot",
             description=locale_str("What holds in this server"),
@@ -82,7 +82,7 @@ class Admin(app_commands.Group):
             allowed_contexts=app_commands.AppCommandContext(guild=True),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
         )
-        self._studio = studio
+        self._studio, self._health = studio, health
 
     def handlers(self) -> Mapping[str, panels.Handler]:
         return {"realbot": self.press}
@@ -302,6 +302,8 @@ class Admin(app_commands.Group):
             right = notices.unknown() if stats.accuracy is None else f"{stats.accuracy:.0%}"
             top = ", ".join(f"{markup.escaped(name, 64)} ({count})" for name, count in stats.styles[:5])
             state = notices.held() if rules.paused else notices.running()
+            engine = self._studio.engine()
+            trouble = "" if engine.up else words.engine(engine.up, engine.loading, engine.device, engine.reason)
             values = (
                 str(stats.today),
                 str(stats.month),
@@ -311,6 +313,7 @@ class Admin(app_commands.Group):
                 right,
                 top,
                 state,
+                " · ".join(filter(None, (self._health(), trouble))) or notices.well(),
             )
             embed = discord.Embed(title=notices.stats_title(), colour=panels.COLOUR)
             for name, value in zip(notices.stats(), values, strict=True):

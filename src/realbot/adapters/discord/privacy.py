@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from realbot.adapters import sentences
 from realbot.adapters.discord import marked, panels, place
 from realbot.adapters.discord.files import LIMIT, TOTAL
 from realbot.adapters.discord.panels import NOBODY, Interaction
+from realbot.adapters.volumes import Volumes, plan, volume
 from realbot.errors import NotYours
 from realbot.studio import Studio
 
@@ -111,42 +111,6 @@ class Privacy(app_commands.Group):
             yield sentences.export_large(volumes.large)
 
 
-class Volumes:
-    """Which members of an archive go into which file, and how many are too large for any."""
-
-    def __init__(self) -> None:
-        self.files: list[list[str]] = [[]]
-        self.large = 0
-
-
 def allowed(interaction: Interaction) -> int:
     """Bytes that one file may have here."""
     return min(interaction.filesize_limit or LIMIT, TOTAL)
-
-
-def plan(archive: Path, limit: int) -> Volumes:
-    """Fill files of at most `limit` bytes in the order of the archive, each of which opens by itself."""
-    volumes, room = Volumes(), limit
-    with zipfile.ZipFile(archive) as source:
-        for member in source.infolist():
-            # A name stands before the data and in the list at the end.
-            size = member.compress_size + 2 * len(member.filename.encode()) + 256
-            if size > limit:
-                volumes.large += 1
-                continue
-            if size > room:
-                volumes.files.append([])
-                room = limit
-            volumes.files[-1].append(member.filename)
-            room -= size
-    return volumes
-
-
-def volume(archive: Path, names: list[str]) -> bytes:
-    """A ZIP file of these members, packed as they were."""
-    data = io.BytesIO()
-    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(data, "w") as target:
-        for name in names:
-            member = source.getinfo(name)
-            target.writestr(member, source.read(name), member.compress_type)
-    return data.getvalue()

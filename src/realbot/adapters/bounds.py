@@ -1,4 +1,4 @@
-"""The limits that a server can settle: their names, what they are there, and what they may be."""
+"""The limits that a server or a group can settle: their names, what they are there, and what they may be."""
 
 from __future__ import annotations
 
