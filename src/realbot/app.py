@@ -78,11 +78,6 @@ async def run(settings: Settings) -> None:
 
     One that Discord or Telegram turns away leaves the others alone. Raises its ConfigError when it was the last.
     """
-    if settings.telegram is not None:
-        raise ConfigError(
-            "telegram.token is set, but this version has no Telegram front-end; remove the section [telegram].",
-            key="telegram.token",
-        )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -139,6 +134,10 @@ def _fronts(settings: Settings, studio: Studio) -> Iterator[Adapter]:
         from realbot.adapters import discord
 
         yield discord.Front(studio, settings.discord)
+    if settings.telegram is not None:
+        from realbot.adapters import telegram
+
+        yield telegram.Front(studio, settings.telegram)
 
 
 def styles(settings: Settings) -> Styles:

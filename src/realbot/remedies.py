@@ -22,7 +22,7 @@ DOTTED = rf"{PART}(?:\s*\.\s*{PART})*"
 HEADER = re.compile(rf"\s*\[\s*({DOTTED})\s*\]")
 ENTRY = re.compile(rf"\s*({DOTTED})\s*=")
 #: Errors whose message was written here, not by pydantic.
-OURS = frozenset({"both", "order", "secret_file"})
+OURS = frozenset({"both", "order", "secret_file", "webhook"})
 
 
 class Source:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import re
 import types
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -163,6 +164,34 @@ class Telegram(Secretive):
     """File that holds the token, readable by realbot only."""
     api_base: str = Field("https://api.telegram.org", pattern=Url)
     """Address of the Bot API; /bot<token> and /file/bot<token> are appended."""
+    owners: tuple[int, ...] = ()
+    """Numbers of the people who administer the bot everywhere; /help tells each person theirs."""
+    backlog_minutes: float = Field(60.0, ge=1, le=1440)
+    """Messages that lay at Telegram for longer than this are not painted any more; their senders are told."""
+    webhook_url: str | None = Field(
+        None, pattern=r"^https?://[^\s?#]+$", json_schema_extra={"default": "https://example.org/telegram"}
+    )
+    """Public address that Telegram sends updates to; realbot asks for them itself when left out."""
+    webhook_host: str = Field("127.0.0.1", pattern=r"^\S+$")
+    """Address to listen on for the webhook."""
+    webhook_port: int = Field(8443, ge=0, le=65_535)
+    """Port to listen on for the webhook; a proxy in front of it speaks HTTPS."""
+    webhook_secret: SecretStr | None = Field(None, min_length=16, max_length=256)
+    """What Telegram shows to prove that an update comes from it; needed with webhook_url."""
+    webhook_secret_file: UserPath | None = Field(None, json_schema_extra={"default": "/run/secrets/webhook"})
+    """File that holds the webhook's secret, readable by realbot only."""
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.webhook_url is not None and self.webhook_secret is None:
+            raise PydanticCustomError(
+                "webhook",
+                "a webhook needs a secret, so that only Telegram can send updates; make one with openssl rand -hex 32",
+                {"key": "webhook_secret"},
+            )
+        if self.webhook_secret is not None and not re.fullmatch(r"[\w-]+", self.webhook_secret.get_secret_value()):
+            raise PydanticCustomError("webhook", "may hold letters, digits, _ and - only", {"key": "webhook_secret"})
+        return self
 
 
 class Web(Secretive):

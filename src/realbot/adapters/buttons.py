@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from realbot.errors import Invalid
+from realbot.jobs import SEEDS, Request, Upscale, User, seeded
+
+if TYPE_CHECKING:
+    from realbot.studio import Studio
 
 #: Only the person whose job it is, or a moderator of its server, presses these.
 DESTRUCTIVE: Final = frozenset({"cancel", "delete", "confirm"})
@@ -29,7 +36,7 @@ def action_id(custom_id: str) -> str | None:
     return found["id"] if found else None
 
 
-async def sequel(studio: Studio, user: User, verb: str, job_id: str, index: int = 0) -> Request:
+async def sequel(studio: Studio, user: User, verb: str, job_id: str, *, index: int = 0) -> Request:
     """The request of a button that makes a new picture of an old one of this person's; `index` counts from 0.
 
     Raises NotYours, and Invalid where there is nothing to begin with.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import discord
@@ -25,7 +24,7 @@ from realbot.adapters.discord.remix import Remix
 from realbot.adapters.outbox import Down
 from realbot.entries import Entry
 from realbot.errors import Invalid, NotYours, Refused
-from realbot.jobs import SEEDS, Done, Origin, Request, Upscale, User, seeded
+from realbot.jobs import Done, Origin, Request, User
 from realbot.studio import Studio
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Interaction: TypeAlias = discord.Interaction[Any]
+
 
 class Presses:
     """One for all cards of a front-end."""
@@ -117,7 +117,7 @@ class Presses:
         """The request of a button that makes a new picture of an old one."""
 
         async def wish(user: User, _: Origin) -> Request:
-            return await buttons.sequel(self._studio, user, verb, action.job_id, index)
+            return await buttons.sequel(self._studio, user, verb, action.job_id, index=index)
 
         return wish
 

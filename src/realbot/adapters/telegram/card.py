@@ -1,0 +1,153 @@
+"""The card of a job: a message that tells its place and time, then its progress, and becomes the picture."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from realbot.adapters import captions, words
+from realbot.adapters.files import Picture
+from realbot.adapters.plain import plain
+from realbot.adapters.promises import Shown
+from realbot.adapters.telegram import phrases
+from realbot.adapters.telegram.controls import controls
+from realbot.adapters.telegram.keyboard import Rows
+from realbot.adapters.telegram.text import Text, block, quoted, small
+from realbot.errors import Refused
+from realbot.jobs import Cancelled, Done, Eta, Failed, Generate, Job, Request, Running, Status, User, Waiting, is_final
+
+if TYPE_CHECKING:
+    from realbot.adapters.clock import Clock
+    from realbot.studio import Studio
+
+#: Pictures of one album.
+ALBUM = 10
+ALT = 1024
+#: Jobs under way whose cards' promises are remembered.
+REMEMBERED = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is shown of a job. `pictures` is None where the message keeps the one that it has."""
+
+    text: Text
+    rows: Rows = ()
+    pictures: tuple[Picture, ...] | None = None
+
+
+class Cards:
+    """Draws the cards of one studio's jobs. `inline` tells whether the bot has inline mode."""
+
+    def __init__(self, studio: Studio, clock: Clock, inline: Callable[[], bool]) -> None:
+        self._studio, self._clock, self.inline = studio, clock, inline
+        self._shown: OrderedDict[str, Shown] = OrderedDict()
+
+    async def render(self, job: Job, status: Status) -> Card:
+        """The card of a job in this status, in the language of whoever asked."""
+        with words.language(job.origin.locale):
+            rows = controls(job.id, job.request, status, inline=self.inline())
+            if not is_final(status):
+                return Card(self._under_way(job, status), rows, await self._preview(job, status))
+            self._shown.pop(job.id, None)
+            if isinstance(status, Failed | Cancelled):
+                return Card(ended(job.request, status), rows)
+            assert isinstance(status, Done)
+            try:
+                pictures = await self.pictures(job.user, job.request, status)
+            except Refused as error:
+                return Card(Text.lines([finished(job.request, status), words.refusal(error)]), rows[-1:])
+            return Card(finished(job.request, status), rows, pictures)
+
+    async def kept(self, user: User, job_id: str, request: Request, done: Done, *, favourite: bool) -> Card:
+        """The card of a picture in the history. Raises Refused when the picture is lost."""
+        rows = controls(job_id, request, done, favourite=favourite, inline=self.inline())
+        return Card(finished(request, done), rows, await self.pictures(user, request, done))
+
+    async def pictures(self, user: User, request: Request, done: Done) -> tuple[Picture, ...]:
+        """The finished pictures of a job that one album can hold. Raises Refused when one is lost."""
+        return tuple([await self.picture(user, request, done, n) for n in range(min(len(done.images), ALBUM))])
+
+    async def picture(self, user: User, request: Request, done: Done, index: int) -> Picture:
+        """One finished picture. Raises Refused when it is lost or somebody else's."""
+        path = await self._studio.picture(user, done.images[index])
+        return Picture(path, words.file_name(request, done.seed, index), plain(words.alt(request), ALT))
+
+    def _under_way(self, job: Job, status: Status) -> Text:
+        eta = status.eta if isinstance(status, Waiting | Running) else None
+        ready = self._so_far(job).promise.keep(eta, self._clock.now())
+        if isinstance(status, Running):
+            return painting(job.request, status, _ready(ready, eta))
+        engine = self._studio.engine()
+        trouble = "" if engine.up else words.engine(engine.up, engine.loading, engine.device, engine.reason)
+        assert isinstance(status, Waiting)
+        return waiting(job.request, status, _ready(ready, eta), trouble)
+
+    async def _preview(self, job: Job, status: Status) -> tuple[Picture, ...] | None:
+        if isinstance(status, Running) and status.preview and self._so_far(job).due(status):
+            with suppress(OSError):
+                data = await asyncio.to_thread(Path(status.preview).read_bytes)
+                return (Picture(data, "preview.jpg", plain(captions.preview(words.alt(job.request)), ALT)),)
+        return None
+
+    def _so_far(self, job: Job) -> Shown:
+        shown = self._shown.setdefault(job.id, Shown())
+        if len(self._shown) > REMEMBERED:
+            self._shown.popitem(last=False)
+        return shown
+
+
+def _ready(moment: int | None, eta: Eta | None) -> Text:
+    """When it will be there: counted down where the reader's client can, in words elsewhere."""
+    if moment is None:
+        return Text()
+    told = words.eta(eta) if eta is not None and math.isfinite(eta.high) else ""
+    return phrases.ready(told, moment)
+
+
+def waiting(request: Request, status: Waiting, ready: Text, trouble: str = "") -> Text:
+    """A card in the line."""
+    if status.paused:
+        return Text.lines([heading(request), captions.paused(), trouble])
+    line = Text(words.say(Waiting(status.position)))
+    return Text.lines([heading(request), Text(line, " · ", ready) if ready else line, trouble])
+
+
+def painting(request: Request, status: Running, ready: Text) -> Text:
+    """A card of what is being painted."""
+    line = Text(words.say(Running(status.step, status.steps, None)))
+    bar = captions.bar(status.step, status.steps)
+    if ready and status.step < status.steps:
+        line = Text(line, " · ", ready)
+    return Text.lines([heading(request), bar, line])
+
+
+def finished(request: Request, done: Done) -> Text:
+    """What stands below a picture: what was asked, and the recipe in one line."""
+    said = [captions.from_history()] if done.cached else []
+    line = captions.line(request, done.seed, 0.0 if done.cached else done.seconds)
+    return Text.lines([heading(request), *(small(plain(note, 400)) for note in [*said, *words.notes(done)]), line])
+
+
+def ended(request: Request, status: Failed | Cancelled) -> Text:
+    """A card without a picture."""
+    return Text.lines([heading(request), plain(words.say(status), 600)])
+
+
+def heading(request: Request) -> Text:
+    """What is painted, as it was written."""
+    text = words.subject(request)
+    return Text(quoted(text)) if text else Text()
+
+
+def recipe(request: Request, done: Done | None) -> Text:
+    """All that a picture was made with, and the line that asks for it again, which a tap copies."""
+    facts = [phrases.fact(label, plain(value, 400)) for label, value in words.facts(request, done)]
+    line = Text(block(words.recipe(request))) if isinstance(request, Generate) else Text()
+    return Text.lines([heading(request), *facts, line])

@@ -1,0 +1,264 @@
+"""Shows jobs in Telegram: results before progress, one change of a chat at a time, and nothing lost in an outage."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from telegram.error import TelegramError
+
+from realbot.adapters import captions, follow, words
+from realbot.adapters.lanes import Lanes
+from realbot.adapters.outbox import Down, Outbox
+from realbot.adapters.telegram import phrases, place
+from realbot.adapters.telegram.acting import Acting
+from realbot.adapters.telegram.asked import below
+from realbot.adapters.telegram.card import Cards
+from realbot.adapters.telegram.delivery import Delivery, Spot, Undeliverable
+from realbot.adapters.telegram.limiter import GROUP, PRIVATE, PROGRESS, USUAL
+from realbot.adapters.telegram.text import Text
+from realbot.entries import Entry
+from realbot.errors import Invalid, Refused
+from realbot.jobs import Board, Cancelled, Done, Job, Running, Status, is_final
+
+if TYPE_CHECKING:
+    from realbot.adapters.clock import Clock
+    from realbot.adapters.telegram.place import Moves
+    from realbot.adapters.telegram.screens import Viewer
+    from realbot.studio import Studio
+
+    from .wire import Bot
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which a person is told once that the wait is over; a changed card makes no sound.
+LONG = 2 * 60.0
+#: Seconds between two changes of one chat's cards, beside what the limiter allows.
+PACE = 0.2
+#: Latest pictures among which undelivered ones are looked for.
+LATEST = 20
+
+
+class Courier:
+    """Follows jobs on their cards."""
+
+    def __init__(
+        self,
+        studio: Studio,
+        bot: Bot,
+        *,
+        clock: Clock,
+        moves: Moves,
+        inline: Callable[[], bool] = lambda: False,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._studio, self._bot, self._clock = studio, bot, clock
+        self.cards = Cards(studio, clock, inline)
+        self.delivery = Delivery(studio, bot, clock, moves)
+        self._outbox = Outbox(self._deliver, clock, jitter)
+        self._lanes = Lanes(self._progress, self._outbox.busy, clock, PACE)
+        self._known: set[str] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        #: Where the cards of the jobs are that are followed now.
+        self._spots: dict[str, Spot] = {}
+        #: Cards that show a progress no more, because Telegram refused to change them.
+        self._still: set[str] = set()
+        self._acting = Acting(bot, clock)
+        #: People who were told since the start what could not be delivered to them.
+        self._reminded: set[str] = set()
+
+    @property
+    def down(self) -> bool:
+        """Whether Telegram is away and results wait."""
+        return self._outbox.down
+
+    def open(self) -> None:
+        """Follow the jobs of an earlier life on the cards that they had."""
+        for job in self._studio.pending(place.PLATFORM):
+            self.follow(job)
+
+    async def close(self, grace: float) -> None:
+        """Give results that are on their way `grace` seconds; what is left is delivered at the next start."""
+        await self._lanes.close()
+        await self._acting.close()
+        await self._outbox.close(grace)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def acknowledge(self, job: Job) -> None:
+        """Show the card of a job, once, and follow the job on it.
+
+        Whatever Telegram makes of it, the job goes on: without a card its end comes as a message of its own.
+        """
+        if job.id in self._known or await self._studio.cards(job.id):
+            self.follow(job)
+            return
+        spot = Spot()
+        if not is_final(job.status):
+            # Noted before, so that a repeated update shows no second card.
+            await self._place(job, spot)
+            try:
+                spot = await self.delivery.card(job, await self.cards.render(job, job.status), job.origin)
+            except (TelegramError, Down) as error:
+                log.warning("job %s has no card until its end: %s", job.id, error)
+            await self._place(job, spot)
+        self.follow(job)
+        if job.user.key not in self._reminded:
+            self._spawn(self._remind(job))
+
+    def follow(self, job: Job) -> None:
+        """Show the job on its card until its person has seen the end of it. Once for each job."""
+        if job.id not in self._known:
+            self._known.add(job.id)
+            self._spawn(self._follow(job))
+
+    async def show(self, job: Job, status: Status) -> None:
+        """Show a status: progress soon, unless something newer comes first; an end before this returns."""
+        if is_final(status):
+            self._acting.end(job)
+            await self._lanes.drop(job)
+            await self._outbox.put(job)
+            return
+        if isinstance(status, Running):
+            self._acting.begin(job)
+        if job.id not in self._still:
+            self._lanes.put(job, status)
+
+    async def send_kept(self, viewer: Viewer, entry: Entry) -> None:
+        """Send the card of a picture in the history. Raises Refused, Down and the errors of Telegram."""
+        done = done_of(entry)
+        card = await self.cards.kept(viewer.user, entry.id, entry.request, done, favourite=entry.favourite)
+        job = Job(entry.id, viewer.user, entry.request, viewer.origin, entry.created, Board(done))
+
+        async def note(spot: Spot) -> None:
+            """What is shown anew is no promise that a restart must keep."""
+
+        spot = await self.delivery.deliver(job, card, Spot(), note)
+        if spot.photos:
+            await self._studio.place_card(entry.id, "", {"photos": list(spot.photos)})
+
+    async def _follow(self, job: Job) -> None:
+        try:
+            await follow(job, _Shown(self, job))
+        except Exception:
+            log.exception("job %s cannot be shown", job.id)
+        finally:
+            self._acting.end(job)
+            self._still.discard(job.id)
+            self._known.discard(job.id)
+            self._spots.pop(job.id, None)
+
+    async def _progress(self, job: Job, status: Status) -> bool:
+        """Change a card that is not final; whether Telegram was asked."""
+        try:
+            spot = await self._spot(job)
+            if not spot.message:
+                return False
+            changed = await self.delivery.edit(job, await self.cards.render(job, status), spot, PROGRESS)
+            if changed.photo != spot.photo:
+                await self._place(job, changed)
+            self._spots[job.id] = changed
+        except Down as error:
+            log.debug("job %s: %s", job.id, error)
+        except TelegramError as error:
+            log.info("the card of job %s is not changed until its end: %s", job.id, error)
+            self._still.add(job.id)
+        return True
+
+    async def _deliver(self, job: Job) -> None:
+        """Bring the end of a job to its person. Raises Down when Telegram is away."""
+        spot = await self._spot(job)
+
+        async def note(known: Spot) -> None:
+            await self._place(job, known)
+
+        if not spot.how:
+            await self._studio.delivering(job.id)
+            try:
+                spot = await self.delivery.deliver(job, await self.cards.render(job, job.status), spot, note)
+            except (Undeliverable, Refused) as error:
+                if isinstance(job.status, Cancelled):
+                    await self._studio.delivered(job.id)
+                    return
+                log.warning("job %s stays in the history: %s", job.id, error)
+                await self._studio.kept(job.id, str(error)[:500])
+                self._reminded.discard(job.user.key)
+                return
+            await note(spot)
+        await self._ping(job, spot)
+        await self._studio.delivered(job.id)
+
+    async def _ping(self, job: Job, spot: Spot) -> None:
+        """Tell a person once that a long wait is over; a changed card makes no sound."""
+        late = isinstance(job.status, Done) and self._clock.now() - job.created > LONG
+        if not late or spot.how != "edit" or spot.pinged or not (await self._studio.preferences(job.user)).ping:
+            return
+        await self._place(job, replace(spot, pinged=True))
+        try:
+            with words.language(job.origin.locale):
+                await self.delivery.ping(job, Text(phrases.ping()))
+        except (TelegramError, Down) as error:
+            log.info("job %s was not announced: %s", job.id, error)
+
+    async def _spot(self, job: Job) -> Spot:
+        spot = self._spots.get(job.id)
+        if spot is None:
+            spot = Spot.load(await self._studio.cards(job.id))
+            if job.id in self._known:
+                self._spots[job.id] = spot
+        return spot
+
+    async def _place(self, job: Job, spot: Spot) -> None:
+        self._spots[job.id] = spot
+        await self._studio.place_card(job.id, spot.message, spot.data())
+
+    async def _remind(self, job: Job) -> None:
+        """Tell a person once what could not be brought to them and is in their history."""
+        self._reminded.add(job.user.key)
+        kept = [entry.id for entry in await self._studio.history(job.user, LATEST) if entry.state == "kept"]
+        new = [job_id for job_id in kept if not (await self._studio.cards(job_id)).get("told")]
+        if not new:
+            return
+        with words.language(job.origin.locale):
+            text = captions.undelivered(len(new))
+        try:
+            await self._bot.send_message(text=text, rate_limit_args=USUAL, **below(job.origin))
+        except (TelegramError, Down) as error:
+            log.info("a remark was not shown: %s", error)
+            return
+        for job_id in new:
+            await self._studio.place_card(job_id, "", {"told": True})
+
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._spawned)
+
+    def _spawned(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a remark or a card failed", exc_info=error)
+
+
+class _Shown:
+    """A job's card as `adapters.follow` changes it."""
+
+    def __init__(self, courier: Courier, job: Job) -> None:
+        self.pace = GROUP if job.origin.place.startswith("-") else PRIVATE
+        self._courier, self._job = courier, job
+
+    async def show(self, status: Status) -> None:
+        await self._courier.show(self._job, status)
+
+
+def done_of(entry: Entry) -> Done:
+    """The end of a job that has pictures. Raises Invalid for one that has none."""
+    if not entry.images:
+        raise Invalid(captions.gone())
+    return Done(entry.images, entry.seed, entry.seconds, entry.cached, entry.notes)

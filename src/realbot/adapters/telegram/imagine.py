@@ -1,0 +1,161 @@
+"""Every way of asking for a picture: /imagine, plain words, a picture with a caption, an answer to a picture."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from telegram import Chat, Document, Message, PhotoSize, Update
+from telegram.error import TelegramError
+from telegram.ext import MessageHandler, filters
+
+from realbot import grammar
+from realbot.adapters import captions
+from realbot.adapters.outbox import Down
+from realbot.adapters.telegram import phrases
+from realbot.adapters.telegram.asked import Asked
+from realbot.adapters.telegram.files import DOWNLOAD
+from realbot.adapters.telegram.presses import actions
+from realbot.errors import Invalid, NotYours, Refused
+from realbot.jobs import Generate, ImageId, Origin, User
+
+if TYPE_CHECKING:
+    from realbot.adapters.telegram import Front
+
+#: Sides are multiples of this, in pixels.
+MULTIPLE = 16
+#: How much of a picture that is painted anew stays, when nothing is said: 0 keeps it, 1 ignores it.
+STRENGTH = 0.6
+COMMAND = re.compile(r"/(?P<name>\w+)(?:@(?P<bot>\w+))?(?:\s+|$)")
+
+
+class Imagine:
+    """Options are checked by the studio, so that every way of asking has the same limits."""
+
+    def __init__(self, front: Front) -> None:
+        self._front, self._studio = front, front.studio
+
+    async def asked(self, asked: Asked) -> None:
+        """Paint what follows the command, or what a picture's caption says. Raises Refused."""
+        source = await self._source(asked)
+        words = asked.text
+        if not words:
+            raise Invalid(phrases.wordless() if source is None else phrases.captionless())
+
+        async def wish(user: User, origin: Origin) -> Generate:
+            return await self._request(user, origin, words, source)
+
+        await self._front.intake.take(asked.user, asked.origin, asked.update_id, wish)
+
+    async def message(self, update: Update, context: object = None) -> None:
+        """A message without a command of ours at its beginning."""
+        message = update.message
+        if message is None or message.via_bot is not None or message.forward_origin is not None:
+            return
+        words = (message.text or message.caption or "").strip()
+        command = COMMAND.match(words)
+        if command is not None:
+            await self._commanded(update, command, words)
+        elif self._meant(message, words):
+            await self._front.ask(update, self._plain)
+
+    async def _commanded(self, update: Update, command: re.Match[str], words: str) -> None:
+        """A command in a caption, which the library does not look at, or one that there is not."""
+        message, ours = update.message, (command["bot"] or "").casefold() == (self._front.me.username or "").casefold()
+        assert message is not None
+        if command["bot"] and not ours:
+            return
+        if message.caption and command["name"].casefold() == "imagine":
+            await self._front.ask(update, self.asked, command=True)
+        elif message.chat.type == Chat.PRIVATE or ours:
+            await self._front.ask(update, self._unknown)
+
+    def _meant(self, message: Message, words: str) -> bool:
+        """Whether this is for us: everything in private, answers to our pictures and mentions in groups."""
+        if message.chat.type == Chat.PRIVATE:
+            return bool(words) or (_picture(message) is not None and not message.media_group_id)
+        answered = message.reply_to_message
+        ours = answered is not None and answered.from_user is not None and answered.from_user.id == self._front.me.id
+        if (
+            ours
+            and answered is not None
+            and words
+            and (_picture(answered) is not None or _picture(message) is not None)
+        ):
+            return True
+        return bool(self._front.me.username) and f"@{self._front.me.username}".casefold() in words.casefold()
+
+    async def _plain(self, asked: Asked) -> None:
+        """Words without a command; our own name is no part of them."""
+        words = re.sub(rf"@{re.escape(self._front.me.username or '')}\b", " ", asked.text, flags=re.IGNORECASE).strip()
+        command = COMMAND.match(words)
+        if command is not None and command["name"].casefold() == "imagine":
+            words = words[command.end() :]
+        await self.asked(Asked(asked.bot, asked.message, asked.user, asked.origin, words, asked.update_id))
+
+    async def _unknown(self, asked: Asked) -> None:
+        name = COMMAND.match(asked.text)
+        raise Invalid(phrases.unknown_command(name["name"] if name else ""))
+
+    async def _request(self, user: User, origin: Origin, words: str, source: ImageId | None) -> Generate:
+        preset = self._studio.preset()
+        base = Generate(prompt="", source=source, strength=None if source is None else STRENGTH)
+        request = grammar.parse(words, base, area=preset.width * preset.height, multiple=MULTIPLE)
+        if source is None and request.strength is not None:
+            raise Invalid(captions.sourceless())
+        return await self._studio.defaulted(user, request, origin)
+
+    async def _source(self, asked: Asked) -> ImageId | None:
+        """The picture to begin with: the message's own, else the one that it answers. Raises Invalid."""
+        own = _picture(asked.message)
+        if own is None and asked.message.document is not None:
+            raise Invalid(phrases.not_a_picture())
+        if own is not None:
+            return await self._fetched(asked, own)
+        answered = asked.message.reply_to_message
+        if answered is None or (found := _picture(answered)) is None:
+            return None
+        if answered.from_user is not None and answered.from_user.id == self._front.me.id:
+            exact = await self._exact(asked, answered)
+            if exact is not None:
+                return exact
+        return await self._fetched(asked, found)
+
+    async def _exact(self, asked: Asked, answered: Message) -> ImageId | None:
+        """The picture of one of this person's own cards as it was painted; Telegram has only a smaller copy."""
+        for action_id in actions(answered):
+            try:
+                action = await self._studio.acted(action_id, asked.user, press=False)
+                entry = await self._studio.entry(asked.user, action.job_id)
+            except (NotYours, Refused):
+                continue
+            if len(entry.images) == 1:
+                return entry.images[0]
+        return None
+
+    async def _fetched(self, asked: Asked, found: PhotoSize | Document) -> ImageId:
+        """The id of a picture that a person sent. Raises Invalid in one sentence."""
+        if (found.file_size or 0) > DOWNLOAD:
+            raise Invalid(phrases.too_large(found.file_size or 0, DOWNLOAD))
+        try:
+            file = await asked.bot.get_file(found.file_id)
+            data = bytes(await file.download_as_bytearray())
+        except (TelegramError, Down):
+            raise Invalid(phrases.not_loaded()) from None
+        return await self._studio.upload(asked.user, data, asked.origin)
+
+
+def _picture(message: Message) -> PhotoSize | Document | None:
+    """The largest photo of a message, or its document when that is a picture."""
+    if message.photo:
+        return message.photo[-1]
+    document = message.document
+    return document if document is not None and (document.mime_type or "").startswith("image/") else None
+
+
+def register(front: Front) -> None:
+    """Add the command, and what does without it; last of all, because it takes what no command is for."""
+    imagine = Imagine(front)
+    front.command("imagine", imagine.asked)
+    kinds = filters.UpdateType.MESSAGE & (filters.TEXT | filters.CAPTION | filters.PHOTO | filters.Document.IMAGE)
+    front.app.add_handler(MessageHandler(kinds, imagine.message), group=1)

@@ -1,0 +1,343 @@
+"""What the buttons of cards and screens do, and who may press them.
+
+The store knows what a button stands for, whose it is and where it belongs; nothing in its data is believed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from telegram import CallbackQuery, Chat, Message, ReplyParameters, Update
+from telegram.error import TelegramError
+
+from realbot.actions import Action
+from realbot.adapters import buttons, captions, words
+from realbot.adapters.outbox import Down
+from realbot.adapters.telegram import controls, place, tweaks, wire
+from realbot.adapters.telegram.card import recipe
+from realbot.adapters.telegram.courier import done_of
+from realbot.adapters.telegram.delivery import Spot
+from realbot.adapters.telegram.files import original
+from realbot.adapters.telegram.keyboard import SCREEN, Rows, keyboard
+from realbot.adapters.telegram.screens import Viewer
+from realbot.adapters.telegram.text import MESSAGE
+from realbot.entries import Entry
+from realbot.errors import Invalid, NotYours, Refused
+from realbot.jobs import SEEDS, Generate, Origin, Request, User
+
+if TYPE_CHECKING:
+    from realbot.studio import Studio
+
+    from .courier import Courier
+    from .intake import Intake
+    from .place import Moves, Rights
+    from .screens import Screens
+    from .wire import Bot
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which a press is answered, whatever is still being done for it.
+PATIENCE = 1.0
+#: Characters of what a press is answered with.
+NOTE = 200
+#: What moderators may press too.
+MODERATED = buttons.DESTRUCTIVE | {"card"}
+
+
+class Answer:
+    """The one answer that a press has: a line that passes, a box to be closed, or nothing."""
+
+    def __init__(self, query: CallbackQuery) -> None:
+        self._query = query
+        self._given = False
+        self._timer = asyncio.create_task(self._hurry())
+
+    async def give(self, text: str = "", *, alert: bool = False) -> None:
+        """Answer, unless that was done. A press that Telegram finds too old is done all the same."""
+        if self._given:
+            return
+        self._given = True
+        try:
+            await self._query.answer(text[:NOTE] or None, show_alert=alert)
+        except (TelegramError, Down) as error:
+            log.info("a press was not answered: %s", error)
+
+    async def close(self) -> None:
+        self._timer.cancel()
+        await asyncio.gather(self._timer, return_exceptions=True)
+        await self.give()
+
+    async def _hurry(self) -> None:
+        await asyncio.sleep(PATIENCE)
+        await self.give()
+
+
+class Press:
+    """One press: whose, on which message, of which button."""
+
+    def __init__(self, query: CallbackQuery, user: User, origin: Origin, action_id: str) -> None:
+        assert query.message is not None
+        self.user, self.origin, self.action_id = user, origin, action_id
+        self.chat, self.message_id, self.message = query.message.chat, query.message.message_id, query.message
+        self.action = Action("", "", "", 0, "", "", 0.0)
+
+    @property
+    def where(self) -> dict[str, Any]:
+        return {"chat_id": self.chat.id, "message_id": self.message_id}
+
+
+class Presses:
+    """One for all cards and screens of a front-end."""
+
+    def __init__(  # noqa: PLR0917 - what buttons can do
+        self,
+        studio: Studio,
+        bot: Bot,
+        intake: Intake,
+        courier: Courier,
+        screens: Screens,
+        rights: Rights,
+        moves: Moves,
+    ) -> None:
+        self._studio, self._bot, self._intake, self._courier = studio, bot, intake, courier
+        self._screens, self._rights, self._moves = screens, rights, moves
+
+    async def press(self, update: Update, context: object = None) -> None:
+        """Answer one press, in the language of whoever pressed."""
+        query = update.callback_query
+        if query is None:
+            return
+        answer = Answer(query)
+        try:
+            note, alert = await self._press(update, query)
+            await answer.give(note, alert=alert)
+        except NotYours:
+            await answer.give(captions.not_yours(), alert=True)
+        except Refused as error:
+            await answer.give(words.refusal(error), alert=True)
+        except (TelegramError, Down) as error:
+            log.warning("a press was not carried out: %s", error)
+        except Exception:
+            log.exception("a press was not carried out")
+            await answer.give(captions.trouble(), alert=True)
+        finally:
+            await answer.close()
+
+    async def _press(self, update: Update, query: CallbackQuery) -> tuple[str, bool]:
+        """What to tell whoever pressed, and whether in a box."""
+        action_id = buttons.action_id(query.data or "")
+        if query.message is None or action_id is None:
+            log.warning("a button that is none of ours was pressed")
+            raise Invalid(captions.gone())
+        user = place.user(query.from_user)
+        press = Press(query, user, place.pressed(query), action_id)
+        press.action = await self._acted(press)
+        if press.action.verb == SCREEN:
+            await self._studio.acted(action_id, user)  # The press that counts, where a button has only one.
+            private = press.chat.type == Chat.PRIVATE
+            screen = await self._screens.press(
+                Viewer(self._bot, user, press.origin, private), press.message, press.action
+            )
+            return screen.note, screen.alert
+        return await self._card(press, update.update_id), False
+
+    async def _acted(self, press: Press) -> Action:
+        """What the button stands for. Raises NotYours, and Refused for one of another place."""
+        chat = str(press.chat.id)
+        try:
+            action = await self._studio.acted(press.action_id, press.user, press=False)
+        except NotYours:
+            moderated = await self._rights.moderator_of(chat, press.user.id)
+            if not moderated:
+                raise
+            action = await self._studio.acted(press.action_id, press.user, moderator_of=moderated, press=False)
+            if action.verb not in MODERATED:
+                # A moderator keeps order, and does not use what belongs to others.
+                raise
+        if action.place and await self._moves.now(action.place) != chat:
+            raise Refused(captions.elsewhere())
+        return action
+
+    async def _card(self, press: Press, update_id: int) -> str:
+        """Do what a button of a card is for; what to tell of it."""
+        action = press.action
+        match action.verb:
+            case "again" | "subtle" | "strong" | "upscale2" | "upscale4":
+
+                async def sequel(user: User, _: Origin) -> Request:
+                    return await buttons.sequel(self._studio, user, action.verb, action.job_id, index=action.index)
+
+                await self._intake.take(press.user, press.origin, update_id, sequel)
+            case tweaks.PAINT:
+                await self._intake.take(press.user, press.origin, update_id, self._chosen(action))
+            case "cancel":
+                return await self._cancel(press)
+            case "confirm":
+                return await self._delete(press)
+            case "favourite":
+                return await self._favourite(press)
+            case "recipe":
+                await self._recipe(press)
+            case "download":
+                return await self._download(press)
+            case "show":
+                entry = await self._studio.entry(press.user, action.job_id)
+                await self._courier.send_kept(Viewer(self._bot, press.user, press.origin, private=False), entry)
+                await self._offer(press, await self._usual(entry))
+            case _:
+                await self._menu(press)
+        return ""
+
+    async def _menu(self, press: Press) -> None:
+        """Other buttons below the same card."""
+        action = press.action
+        entry = await self._studio.shown(action)
+        rows: Rows
+        match action.verb:
+            case tweaks.MENU:
+                rows = self._tweak(press, entry)
+            case "picture":
+                rows = controls.picked(entry.id, action.index)
+            case "delete":
+                rows = controls.deleting(entry.id)
+            case "card":
+                rows = await self._usual(entry)
+            case _:
+                raise Invalid(captions.gone())
+        await self._offer(press, rows, press.user if action.verb == "delete" else _owner(entry))
+
+    def _tweak(self, press: Press, entry: Entry) -> Rows:
+        if not isinstance(entry.request, Generate):
+            raise Invalid(captions.no_prompt())
+        preset, limits = self._studio.preset(), self._studio.limits(press.user, press.origin)
+        styles = self._studio.styles(press.origin)
+        try:
+            return tweaks.menu(
+                entry.id, entry.request, press.action.detail, styles, preset.width * preset.height, limits
+            )
+        except (KeyError, TypeError, ValueError):
+            raise Invalid(captions.gone()) from None
+
+    def _chosen(self, action: Action) -> Any:
+        """The request that was put together in the menus, or read in a recipe."""
+
+        async def wish(user: User, _: Origin) -> Request:
+            entry = await self._studio.shown(action)
+            if not isinstance(entry.request, Generate):
+                raise Invalid(captions.no_prompt())
+            if not action.detail:
+                return entry.request
+            try:
+                draft = tweaks.chosen(action.detail)
+            except (KeyError, TypeError, ValueError):
+                raise Invalid(captions.gone()) from None
+            return draft.over(entry.request, secrets.randbelow(SEEDS))
+
+        return wish
+
+    async def _cancel(self, press: Press) -> str:
+        moderated = "" if press.action.owner == press.user.key else await self._moderated(press)
+        stopped = await self._studio.cancel(press.user, press.action.job_id, moderated)
+        return "" if stopped else captions.too_late()
+
+    async def _delete(self, press: Press) -> str:
+        """Delete the job, then the messages that showed it."""
+        moderated = await self._moderated(press)
+        # Of several presses at once only one goes on.
+        await self._studio.acted(press.action_id, press.user, moderator_of=moderated)
+        entry = await self._studio.shown(press.action)
+        spot = Spot.load(await self._studio.cards(entry.id))
+        await self._studio.forget(press.user, entry.id, moderated)
+        with contextlib.suppress(TelegramError, Down):
+            await self._bot.delete_message(**press.where)
+        here = spot.message == str(press.message_id)
+        if entry.origin.platform == place.PLATFORM:
+            await self._courier.delivery.remove(entry.origin, Spot(album=spot.album, chat=spot.chat) if here else spot)
+        return captions.deleted()
+
+    async def _favourite(self, press: Press) -> str:
+        entry = await self._studio.entry(press.user, press.action.job_id)
+        on = press.action.detail == "on"
+        await self._studio.favourite(press.user, entry.id, on)
+        await self._offer(press, await self._usual(entry, favourite=on))
+        return ""
+
+    async def _recipe(self, press: Press) -> None:
+        """How a picture was made, to read, to copy, to share and to paint."""
+        entry = await self._studio.shown(press.action)
+        link = ""
+        if entry.owner == press.user.key and isinstance(entry.request, Generate):
+            code = await self._studio.action("recipe", entry.id)
+            link = f"https://t.me/{self._bot.username}?start=r_{code}"
+        text = recipe(entry.request, done_of(entry) if entry.images else None).cut(MESSAGE)
+        markup = await keyboard(
+            self._studio, controls.recipe(entry.request, link, entry.id), press.user, str(press.chat.id)
+        )
+        await self._bot.send_message(
+            text=str(text), entities=text.entities(), reply_markup=markup, **self._below(press)
+        )
+
+    async def _download(self, press: Press) -> str:
+        """The file as it was painted, or the largest copy of it that Telegram takes."""
+        entry = await self._studio.shown(press.action)
+        done = done_of(entry)
+        if press.action.index >= len(done.images):
+            raise Invalid(captions.gone())
+        picture = await self._courier.cards.picture(_owner(entry), entry.request, done, press.action.index)
+        sized, whole = await original(picture)
+        await self._bot.send_document(
+            document=sized.data,
+            filename=sized.name,
+            caption=None if whole else captions.smaller(),
+            disable_content_type_detection=True,
+            **self._below(press),
+        )
+        return ""
+
+    async def _usual(self, entry: Entry, *, favourite: bool | None = None) -> Rows:
+        """The buttons that the card of a finished job has."""
+        return controls.controls(
+            entry.id,
+            entry.request,
+            done_of(entry),
+            favourite=entry.favourite if favourite is None else favourite,
+            inline=self._courier.cards.inline(),
+        )
+
+    async def _offer(self, press: Press, rows: Rows, user: User | None = None) -> None:
+        """Put other buttons below the message."""
+        markup = await keyboard(self._studio, rows, user or press.user, str(press.chat.id))
+        try:
+            await self._bot.edit_message_reply_markup(reply_markup=markup, **press.where)
+        except TelegramError as error:
+            if not wire.unchanged(error):
+                raise
+
+    async def _moderated(self, press: Press) -> str:
+        return await self._rights.moderator_of(str(press.chat.id), press.user.id)
+
+    @staticmethod
+    def _below(press: Press) -> dict[str, Any]:
+        where: dict[str, Any] = {
+            "chat_id": press.chat.id,
+            "reply_parameters": ReplyParameters(press.message_id, allow_sending_without_reply=True),
+        }
+        if press.origin.thread:
+            where["message_thread_id"] = int(press.origin.thread)
+        return where
+
+
+def _owner(entry: Entry) -> User:
+    platform, _, number = entry.owner.partition(":")
+    return User(platform, number)
+
+
+def actions(message: Message) -> list[str]:
+    """The ids of all buttons of a message."""
+    rows = message.reply_markup.inline_keyboard if message.reply_markup else ()
+    found = [buttons.action_id(key.callback_data) for row in rows for key in row if isinstance(key.callback_data, str)]
+    return [one for one in found if one]

@@ -1,0 +1,75 @@
+"""python-telegram-bot's client at the configured address, through our limiter; and what its errors mean."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+# Periods as timedelta, which the library asks to opt into; it looks whenever an error carries one.
+os.environ["PTB_TIMEDELTA"] = "1"
+
+from telegram import LinkPreviewOptions
+from telegram.error import BadRequest, ChatMigrated, Forbidden, TelegramError
+from telegram.ext import Defaults, ExtBot
+from telegram.request import HTTPXRequest
+
+from realbot.adapters.telegram.limiter import Limiter, Patience
+
+if TYPE_CHECKING:
+    from realbot.sections import Telegram
+
+#: Connections at a time, and seconds for each part of a request; uploads have their own.
+POOL, CONNECT, READ, UPLOAD = 64, 5.0, 15.0, 60.0
+
+Bot = ExtBot[Patience]
+
+
+def connected(settings: Telegram, limiter: Limiter) -> Bot:
+    """The client for everything but listening. It is not logged in yet."""
+    return ExtBot(
+        settings.token.get_secret_value(),
+        base_url=f"{settings.api_base.rstrip('/')}/bot",
+        base_file_url=f"{settings.api_base.rstrip('/')}/file/bot",
+        request=request(),
+        defaults=Defaults(link_preview_options=LinkPreviewOptions(is_disabled=True)),
+        rate_limiter=limiter,
+    )
+
+
+def request(read: float = READ, pool: int = POOL) -> HTTPXRequest:
+    """A pool of connections."""
+    return HTTPXRequest(
+        connection_pool_size=pool,
+        connect_timeout=CONNECT,
+        read_timeout=read,
+        write_timeout=READ,
+        media_write_timeout=UPLOAD,
+        pool_timeout=CONNECT,
+    )
+
+
+def unchanged(error: TelegramError) -> bool:
+    """Whether a message already is what it should become: an earlier try arrived."""
+    return isinstance(error, BadRequest) and "not modified" in error.message.casefold()
+
+
+def vanished(error: TelegramError) -> bool:
+    """Whether a message cannot be changed any more: deleted, too old, or made into something else."""
+    told = error.message.casefold()
+    signs = ("message to edit not found", "message can't be edited", "message_id_invalid", "no text in the message",
+             "no media in the message", "message to delete not found")  # fmt: skip
+    return isinstance(error, BadRequest) and any(sign in told for sign in signs)
+
+
+def barred(error: TelegramError) -> bool:
+    """Whether nothing can be sent there: the bot is blocked, was taken out, or the chat is gone."""
+    told = error.message.casefold()
+    gone = ("chat not found", "have no rights", "not enough rights", "chat_write_forbidden", "user is deactivated",
+            "chat_send_photos_forbidden", "need administrator rights", "topic_closed", "topic_deleted",
+            "message thread not found")  # fmt: skip
+    return isinstance(error, Forbidden) or (isinstance(error, BadRequest) and any(sign in told for sign in gone))
+
+
+def moved(error: TelegramError) -> str:
+    """The id of the supergroup that a group has become, empty when it has not."""
+    return str(error.new_chat_id) if isinstance(error, ChatMigrated) else ""
