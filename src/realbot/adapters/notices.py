@@ -245,7 +245,7 @@ def stats_title() -> str:
 
 
 def stats() -> tuple[str, ...]:
-    """Names of the numbers: pictures today and in 30 days, people, waiting, mean wait, accuracy, styles, state."""
+    """Names of the numbers: pictures today and in 30 days, people, waiting, mean wait, accuracy, styles, state, health."""
     return (
         _("Pictures in 24 hours"),
         _("Pictures in 30 days"),
@@ -255,6 +255,7 @@ def stats() -> tuple[str, ...]:
         _("Times that were right"),
         _("Most used styles"),
         _("State"),
+        _("Health"),
     )
 
 
@@ -264,6 +265,10 @@ def running() -> str:
 
 def held() -> str:
     return _("paused")
+
+
+def well() -> str:
+    return _("all is well")
 
 
 def unknown() -> str:

@@ -110,9 +110,9 @@ async def test_DC7_discord_may_be_away_when_realbot_starts(fault, path, atelier,
     outage = discord.fault("*", path, fault, times=-1)
     async with serving(atelier, discord, haste=50, ready=False) as front:
         await soon(lambda: outage.struck > 1)
-        assert front.health == "not connected"
+        assert front.health == "not connected to Discord"
         outage.times = 0
-        await soon(lambda: front.health == "", front.health, 20)
+        await soon(lambda: front.health != "not connected to Discord", "still not connected", 20)
         await discord.ready()
         asked = await anna.slash(channel, "imagine", prompt="a red apple", steps=1)
         await soon(atelier.pool.working)

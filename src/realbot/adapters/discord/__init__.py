@@ -18,7 +18,7 @@ from realbot.adapters.clock import Clock
 from realbot.adapters.outbox import Down
 from realbot.errors import ConfigError
 
-from . import admin, history, imagine, menus, presses, settings
+from . import admin, history, imagine, marked, menus, presses, settings
 from .card import Cards
 from .client import Client, Revoked, Tree
 from .courier import PACE, Courier
@@ -89,12 +89,12 @@ class Front:
 
     @property
     def health(self) -> str:
-        """What is not as it should be, in a few words; empty when all is well."""
+        """What is not as it should be, in a few words for an administrator; empty when all is well."""
         if not self._up.is_set() or self.client.is_closed():
-            return "not connected"
+            return marked.unconnected()
         if self.client.gate.stopped or self.courier.down:
-            return "Discord is away"
-        return "the event loop stood still" if self.probe.degraded else ""
+            return marked.away()
+        return marked.stalled(self.probe.longest) if self.probe.degraded else ""
 
     async def _announce(self, ready: asyncio.Event | None) -> None:
         await self._up.wait()

@@ -297,11 +297,11 @@ class Admin(app_commands.Group):
     async def stats(self, interaction: Interaction) -> None:
         async with panels.speaking(interaction):
             key = _server(interaction)
-            stats, rules = await self._studio.stats(key), await self._studio.place(key)
+            stats = await self._studio.stats(key)
             wait = notices.unknown() if stats.wait is None else words.duration(stats.wait)
             right = notices.unknown() if stats.accuracy is None else f"{stats.accuracy:.0%}"
             top = ", ".join(f"{markup.escaped(name, 64)} ({count})" for name, count in stats.styles[:5])
-            state = notices.held() if rules.paused else notices.running()
+            state = notices.held() if stats.paused else notices.running()
             engine = self._studio.engine()
             trouble = "" if engine.up else words.engine(engine.up, engine.loading, engine.device, engine.reason)
             values = (

@@ -54,6 +54,19 @@ def undelivered(detail: str) -> str:
     return _("could not be delivered: {reasons}").format(reasons=", ".join(told)) if told else ""
 
 
+def unconnected() -> str:
+    return _("not connected to Discord")
+
+
+def away() -> str:
+    return _("Discord does not answer, so results wait")
+
+
+def stalled(seconds: float) -> str:
+    """What kept everybody waiting for an answer lately."""
+    return _("the bot stood still for {seconds:.1f} s").format(seconds=seconds)
+
+
 def ping(user: str) -> str:
     return _("{user}, your picture is ready.").format(user=f"<@{user}>")
 

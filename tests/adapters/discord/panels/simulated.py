@@ -25,7 +25,8 @@ class Bot(discord.Client):
         super().__init__(intents=discord.Intents(guilds=True))
         self.tree = app_commands.CommandTree(self)
         cards = Cards(studio, Clock())
-        front: Any = SimpleNamespace(studio=studio, client=self, tree=self.tree, clock=Clock(), cards=cards)
+        front: Any = SimpleNamespace(studio=studio, client=self, tree=self.tree, clock=Clock(), cards=cards, health="")
+        self.front = front
         for part in (history, settings, admin):
             part.register(front)
 

@@ -245,6 +245,19 @@ async def test_the_numbers_name_nobody(world):
         assert part not in text
 
 
+async def test_the_numbers_say_what_is_not_as_it_should_be(world, simcord_bot):
+    assert "Health: all is well" in said(await world.admin.slash(world.channel, "realbot stats"))
+    simcord_bot.front.health = "Discord does not answer"
+    world.rig.pool.die("one", "out of memory")
+    text = said(await world.admin.slash(world.channel, "realbot stats"))
+    assert "Health: Discord does not answer · The engine is not running: out of memory." in text
+
+
+async def test_the_numbers_tell_when_everything_is_paused(world):
+    await world.rig.studio.pause(None, user(world.admin))
+    assert "State: paused" in said(await world.admin.slash(world.channel, "realbot stats"))
+
+
 async def test_every_change_is_noted_with_who_did_it(world):
     await world.admin.slash(world.channel, "realbot limits", name="max_steps", value="30")
     (change,) = await world.rig.studio.audit(f"discord:{world.guild.id}")
