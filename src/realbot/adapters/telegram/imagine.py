@@ -158,4 +158,4 @@ def register(front: Front) -> None:
     imagine = Imagine(front)
     front.command("imagine", imagine.asked)
     kinds = filters.UpdateType.MESSAGE & (filters.TEXT | filters.CAPTION | filters.PHOTO | filters.Document.IMAGE)
-    front.app.add_handler(MessageHandler(kinds, imagine.message), group=1)
+    front.app.add_handler(MessageHandler(kinds, imagine.message))

@@ -216,9 +216,8 @@ class Presses:
         preset, limits = self._studio.preset(), self._studio.limits(press.user, press.origin)
         styles = self._studio.styles(press.origin)
         try:
-            return tweaks.menu(
-                entry.id, entry.request, press.action.detail, styles, preset.width * preset.height, limits
-            )
+            usual = (preset.width, preset.height)
+            return tweaks.menu(entry.id, entry.request, press.action.detail, styles, usual, limits)
         except (KeyError, TypeError, ValueError):
             raise Invalid(captions.gone()) from None
 

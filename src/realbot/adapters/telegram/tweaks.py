@@ -40,7 +40,7 @@ class Draft:
 
     styles: tuple[StyleUse, ...] | None = None
     steps: int | None = None
-    size: tuple[int, int] | None = None  #: width and height in pixels, (0, 0) for the model's own
+    size: tuple[int, int] | None = None  #: width and height in pixels
     lock: bool = False  #: keep the seed
 
     @classmethod
@@ -72,8 +72,8 @@ class Draft:
             request,
             styles=request.styles if self.styles is None else self.styles,
             steps=self.steps or request.steps,
-            width=width or None,
-            height=height or None,
+            width=width,
+            height=height,
             seed=request.seed if self.lock else seed,
         )
 
@@ -84,9 +84,9 @@ def opened(label: str, job_id: str) -> Key:
 
 
 def menu(  # noqa: PLR0917 - all that a menu can be about
-    job_id: str, request: Generate, detail: str, styles: Sequence[Style], area: int, limits: Limits
+    job_id: str, request: Generate, detail: str, styles: Sequence[Style], usual: tuple[int, int], limits: Limits
 ) -> list[list[Key]]:
-    """The menu that a pressed button leads to; `area` is how many pixels the model usually paints.
+    """The menu that a pressed button leads to; `usual` is the width and height that the model paints by itself, in pixels.
 
     Raises KeyError, TypeError or ValueError for a damaged `detail`.
     """
@@ -98,7 +98,7 @@ def menu(  # noqa: PLR0917 - all that a menu can be about
         case "weight":
             return _weights(job_id, request, draft, str(state["style"]), limits)
         case "size":
-            return _sizes(job_id, draft, area, limits)
+            return _sizes(job_id, draft, usual, limits)
         case "steps":
             return _steps(job_id, request, draft, limits)
     return _main(job_id, request, draft)
@@ -112,7 +112,7 @@ def chosen(detail: str) -> Draft:
 def _main(job_id: str, request: Generate, draft: Draft) -> list[list[Key]]:
     now = draft.over(request, 0)
     names = ", ".join(f"{use.name} {words.number(use.weight)}" for use in now.styles)
-    shape = f"{now.width}×{now.height}" if now.width and now.height else phrases.usual_size()
+    shape = f"{now.width}×{now.height}"
     flipped = replace(draft, lock=not draft.lock)
     return [
         [_to(phrases.styles(names), job_id, "styles", draft)],
@@ -165,14 +165,17 @@ def _weights(job_id: str, request: Generate, draft: Draft, style: str, limits: L
     ]
 
 
-def _sizes(job_id: str, draft: Draft, area: int, limits: Limits) -> list[list[Key]]:
-    keys = [_to(phrases.usual_size(), job_id, "main", replace(draft, size=(0, 0)))]
-    for across, down in SHAPES[1:]:
-        width, height = grammar.ratio(across, down, area, MULTIPLE)
+def _sizes(job_id: str, draft: Draft, usual: tuple[int, int], limits: Limits) -> list[list[Key]]:
+    keys = [_to(f"{phrases.usual_size()} · {usual[0]}×{usual[1]}", job_id, "main", replace(draft, size=usual))]
+    for across, down in SHAPES:
+        width, height = grammar.ratio(across, down, usual[0] * usual[1], MULTIPLE)
+        if (width, height) == usual:
+            continue
         if max(width, height) <= limits.max_side and min(width, height) >= limits.min_side:
             label = f"{across}:{down} · {width}×{height}"
             keys.append(_to(label, job_id, "main", replace(draft, size=(width, height))))
-    return [*(keys[n : n + 2] for n in range(0, len(keys), 2)), [_to(phrases.back(), job_id, "main", draft)]]
+    pairs = [keys[n : n + 2] for n in range(1, len(keys), 2)]
+    return [keys[:1], *pairs, [_to(phrases.back(), job_id, "main", draft)]]
 
 
 def _steps(job_id: str, request: Generate, draft: Draft, limits: Limits) -> list[list[Key]]:
