@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from realbot.actions import GUESSES, Asking
+from realbot.actions import GUESSES, WINDOW, Asking, Guard, fresh
 from realbot.errors import Invalid, NotYours, QueueFull, Refused, TooSoon
 from realbot.jobs import Generate, Origin, StyleUse, User
 from realbot.preferences import Preferences
@@ -172,6 +172,25 @@ async def test_P3_ids_have_96_bits_and_none_comes_twice(tmp_path: Path):
         assert len(set(ids)) == 5000
         # Each of the 16 characters takes all of its 64 values.
         assert all(len({one[place] for one in ids}) == 64 for place in range(16))
+
+
+async def test_P3_a_million_guesses_find_no_button_and_few_of_them_are_looked_up(tmp_path: Path):
+    async with rig(tmp_path, hand=True) as r:
+        buttons = set(await r.studio.actions([Asking("page", index=n, uses=1) for n in range(5000)]))
+    assert buttons.isdisjoint(fresh() for _ in range(1_000_000))
+    guard, now, looked = Guard(), 0.0, 0
+    for _ in range(1_000_000):
+        # All of them within an hour.
+        now += 3600 / 1_000_000
+        try:
+            guard.check("discord:1", now)
+        except TooSoon:
+            continue
+        looked += 1
+        guard.miss("discord:1", now)
+    assert looked <= GUESSES * (3600 / WINDOW + 1)
+    # Of five thousand buttons, what is looked up in a thousand years finds one with less than this chance.
+    assert looked * 24 * 365 * 1000 * len(buttons) / 2**96 < 1e-12
 
 
 async def test_P4_a_replayed_press_counts_against_whoever_presses(tmp_path: Path):
