@@ -1,4 +1,6 @@
-"""Which rules hold where: the settings, and over them what the administrators of each server and channel settled."""
+"""Which rules hold where: the settings, over them what the bot's owners settled for everywhere, and over that what the
+administrators of each server and channel did.
+"""
 
 from __future__ import annotations
 
@@ -46,16 +48,15 @@ class House:
 
     def settings(self, origin: Origin | None) -> Settings:
         """The settings as they hold there; without a place, everywhere."""
-        if origin is None:
-            return self._base
-        found = self._ready.get(origin.keys)
+        keys = () if origin is None else origin.keys
+        found = self._ready.get(keys)
         if found is None:
-            found = self._base.for_place(*origin.keys)
-            for rules in self._here(origin):
+            found = self._base.for_place(*keys)
+            for rules in self._here(*keys):
                 found = rules.over(found)
             if len(self._ready) >= READY:
                 self._ready.clear()
-            self._ready[origin.keys] = found
+            self._ready[keys] = found
         return found
 
     def circle(self, origin: Origin) -> Circle:
@@ -68,7 +69,7 @@ class House:
 
     def admit(self, request: Request, origin: Origin) -> None:
         """Raise Blocked where nothing is painted, Invalid for a style that may not be used there."""
-        for rules in self._here(origin):
+        for rules in self._here(*origin.keys):
             rules.admit(origin)
             for use in request.styles if isinstance(request, Generate) else ():
                 if rules.styles and use.name not in rules.styles:
@@ -81,40 +82,44 @@ class House:
 
     def styles(self, origin: Origin, names: list[str]) -> list[str]:
         """Those of the styles that may be used there."""
-        for rules in self._here(origin):
+        for rules in self._here(*origin.keys):
             if rules.styles:
                 names = [name for name in names if name in rules.styles]
         return names
 
     def held(self, origin: Origin) -> bool:
         """Whether what is asked for there waits until an administrator resumes it."""
-        if not self._rules:
-            return False
-        rules = self._rules.get(EVERYWHERE)
-        return (rules is not None and rules.paused) or any(one.paused for one in self._here(origin))
+        return bool(self._rules) and any(one.paused for one in self._here(*origin.keys))
 
     def paused(self, key: str | None) -> bool:
         """Whether a server or channel is paused, by itself or with everywhere."""
-        return any(one in self._rules and self._rules[one].paused for one in (EVERYWHERE, key or EVERYWHERE))
+        return any(rules.paused for rules in self._here(*filter(None, (key,))))
 
-    def place(self, key: str) -> PlaceRules:
-        """What was settled for a server or channel."""
-        return self._rules.get(key) or PlaceRules(key)
+    def place(self, key: str | None) -> PlaceRules:
+        """What was settled for a server or channel; None: for everywhere."""
+        return self._rules.get(key or EVERYWHERE) or PlaceRules(key or EVERYWHERE)
 
-    async def rule(self, key: str, author: str, changes: Mapping[str, Any]) -> PlaceRules:
-        """Change a place's rules at once and for good, with a note of who did. Raises Invalid."""
+    async def rule(self, key: str | None, author: str, changes: Mapping[str, Any]) -> PlaceRules:
+        """Change a place's rules, or those of everywhere, at once and for good, with a note of who did.
+
+        Raises Invalid.
+        """
+        if key is None and {"allowed", "denied"} & set(changes):
+            raise Invalid("Channels are settled in the server that they belong to.")
         async with self._changing:
-            rules = self.place(checked(key)).changed(self._base.for_place(key), changes)
-            await self._store.rule(key, rules.data(), author, changes)
+            base = self._base
+            if key is not None:
+                base = self.place(None).over(base.for_place(checked(key)))
+            rules = self.place(key).changed(base, changes)
+            await self._store.rule(rules.key, rules.data(), author, changes)
             self._keep(rules)
             return rules
 
     async def pause(self, key: str | None, author: str, on: bool) -> None:
         """Hold or let go what is asked for in a server or channel; None: everywhere."""
         async with self._changing:
-            where = EVERYWHERE if key is None else checked(key)
-            rules = replace(self.place(where), paused=on)
-            await self._store.rule(where, rules.data(), author, {"paused": on})
+            rules = replace(self.place(None if key is None else checked(key)), paused=on)
+            await self._store.rule(rules.key, rules.data(), author, {"paused": on})
             self._keep(rules)
 
     async def leave(self, key: str, author: str) -> None:
@@ -124,8 +129,9 @@ class House:
             self._rules.pop(key, None)
             self._ready.clear()
 
-    def _here(self, origin: Origin) -> list[PlaceRules]:
-        return [self._rules[key] for key in origin.keys if key in self._rules]
+    def _here(self, *keys: str) -> list[PlaceRules]:
+        """What was settled for everywhere and for these places, the widest first."""
+        return [self._rules[key] for key in (EVERYWHERE, *keys) if key in self._rules]
 
     def _keep(self, rules: PlaceRules) -> None:
         self._rules[rules.key] = rules

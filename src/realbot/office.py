@@ -13,7 +13,7 @@ from .dispatcher import Dispatcher
 from .endings import Endings
 from .errors import NotYours
 from .jobs import Job, Origin, Showing, User
-from .places import SECTIONS, PlaceRules, checked
+from .places import EVERYWHERE, SECTIONS, PlaceRules, checked
 from .policy import showing
 from .reception import Reception
 from .sections import Section
@@ -42,22 +42,26 @@ class Office(Reception):
     _tasks: set[asyncio.Task[Any]]
     _turn: asyncio.Event
 
-    async def place(self, key: str) -> PlaceRules:
-        """What was settled for a server or channel, "discord:GUILD" or "discord:CHANNEL"."""
+    async def place(self, key: str | None) -> PlaceRules:
+        """What was settled for a server or channel, "discord:GUILD" or "discord:CHANNEL"; None: for everywhere."""
         return self._house.place(key)
 
     def settled(self, origin: Origin | None = None) -> dict[str, Section]:
-        """The limits, moderation and cache as they hold in a place, or as whoever runs the bot has set them."""
+        """The limits, moderation and cache as they hold in a place, or everywhere."""
         settings = self._house.settings(origin)
         return {name: getattr(settings, name) for name in SECTIONS}
+
+    def configured(self) -> dict[str, Section]:
+        """The limits, moderation and cache as the settings have them, which what holds everywhere goes over."""
+        return {name: getattr(self._house.base, name) for name in SECTIONS}
 
     async def showing(self, job: Job, *, adult: bool) -> Showing:
         """Where a job's picture may be shown, whose place is open to adults only by now, or is not."""
         rules = self._house.settings(job.origin).moderation
         return showing(await self._desk.prompts(job.request), job.origin.adult, adult, rules)
 
-    async def rule(self, key: str, by: User, **changes: Any) -> PlaceRules:
-        """Change what holds in a server or channel, at once and with a note of who did; see `PlaceRules`.
+    async def rule(self, key: str | None, by: User, **changes: Any) -> PlaceRules:
+        """Change what holds in a server or channel (None: everywhere), at once and noting who did; see `PlaceRules`.
 
         `limits`, `moderation` and `cache` are tables of single keys, and None takes one back; the other rules are
         replaced. Raises Invalid for what is unknown, out of range, or looser than the settings of the bot.
@@ -78,12 +82,16 @@ class Office(Reception):
         await self._whole(self._house.pause(key, by.key, on=False))
         self._stir()
 
-    async def clear(self, key: str, by: User) -> int:
-        """Cancel everything that waits in a server or channel; return how many. What is being painted goes on."""
-        checked(key)
-        waiting = [one for one in self._endings.tickets.values() if one.run is None and key in one.job.origin.keys]
-        gone = await self._withdraw(waiting)
-        await self._store.note(key, by.key, {"cleared": gone})
+    async def clear(self, key: str | None, by: User) -> int:
+        """Cancel everything that waits in a server or channel (None: everywhere), but not what is being painted.
+
+        Returns how many.
+        """
+        if key is not None:
+            checked(key)
+        waiting = [one for one in self._endings.tickets.values() if one.run is None]
+        gone = await self._withdraw([one for one in waiting if key is None or key in one.job.origin.keys])
+        await self._store.note(key or EVERYWHERE, by.key, {"cleared": gone})
         return gone
 
     async def stats(self, key: str | None = None) -> Stats:
@@ -91,9 +99,9 @@ class Office(Reception):
         stats = await self._store.tally(key or "")
         return replace(stats, paused=self._house.paused(key))
 
-    async def audit(self, key: str, limit: int = 20) -> list[Change]:
-        """Who changed what about a place, the latest first."""
-        return [Change(*entry) for entry in await self._store.audit(key, limit)]
+    async def audit(self, key: str | None, limit: int = 20) -> list[Change]:
+        """Who changed what about a place (None: everywhere), the latest first."""
+        return [Change(*entry) for entry in await self._store.audit(key or EVERYWHERE, limit)]
 
     async def left(self, key: str) -> int:
         """The bot is not in this server any more: its rules are deleted, what waits there is cancelled; how many."""

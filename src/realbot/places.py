@@ -1,4 +1,7 @@
-"""What the administrators of a server or a channel settle. It goes over the settings and only makes them stricter."""
+"""What the administrators of a server or a channel settle, and the bot's owners for everywhere.
+
+It goes over the settings and only makes them stricter.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from .sections import Section, allowed
 
 log = logging.getLogger(__name__)
 
-#: The key under which everywhere is paused.
+#: The key of what holds everywhere.
 EVERYWHERE = "*"
 SECTIONS = ("limits", "moderation", "cache")
 #: From loose to strict.
@@ -61,7 +64,7 @@ STRICTER: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class PlaceRules:
-    """`key` is "discord:GUILD" or "discord:CHANNEL". The three tables hold some keys of the settings' sections."""
+    """`key` is "discord:GUILD", "discord:CHANNEL" or `EVERYWHERE`. The three tables hold some keys of the settings'."""
 
     key: str
     limits: Mapping[str, Any] = field(default_factory=dict)

@@ -105,7 +105,7 @@ class Reception:
         await self._desk.files(Generate(prompt="x", styles=prefs.styles))
         prefs = replace(prefs, styles=tuple(replace(use, name=self._styles.get(use.name).name) for use in prefs.styles))
         request = prefs.over(Generate(prompt="x"))
-        ranges(request, self._house.base.limits)
+        ranges(request, self._house.settings(None).limits)
         resolve(request, self._desk.preset)
         await self._store.prefer(user.key, prefs.data())
         return prefs

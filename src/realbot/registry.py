@@ -21,7 +21,7 @@ CHANGES = 1000
 
 
 _NARROW = """
-    UPDATE jobs SET scope = :scope WHERE scope <> 'user' AND (server = :key OR :key IN (
+    UPDATE jobs SET scope = :scope WHERE scope <> 'user' AND (:key = '*' OR server = :key OR :key IN (
         platform || ':' || json_extract(origin, '$.place'), platform || ':' || json_extract(origin, '$.parent')))
 """
 
