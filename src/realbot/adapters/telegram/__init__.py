@@ -22,7 +22,7 @@ from realbot.adapters.outbox import Down
 from realbot.adapters.telegram.text import Text
 from realbot.errors import ConfigError, Refused
 
-from . import imagine, phrases, place, wire
+from . import imagine, members, phrases, place, wire
 from .asked import Asked
 from .courier import Courier
 from .inbox import KINDS, Inbox
@@ -47,7 +47,7 @@ GRACE = 1.5
 #: Longest wait between two tries to log in, in seconds.
 LONGEST = 30.0
 #: Modules that add commands, the one that takes whatever no command is for last.
-PARTS = (imagine,)
+PARTS = (members, imagine)
 
 Call = Callable[[Asked], Awaitable[None]]
 
