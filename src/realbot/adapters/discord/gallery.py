@@ -14,15 +14,15 @@ from realbot.adapters import sentences, words
 from realbot.adapters.discord import markup, panels, place
 from realbot.adapters.discord.panels import Interaction
 from realbot.adapters.discord.thumbs import small
-from realbot.entries import Entry
+from realbot.adapters.samples import samples
 from realbot.errors import Refused
 from realbot.grammar import nearest
 from realbot.jobs import Generate, User
 from realbot.studio import Studio
 from realbot.styles import Style, slug
 
-#: Styles on a page, as many as a menu holds, and entries of the history that are searched for a picture in a style.
-PAGE, BACK = 25, 200
+#: Styles on a page, as many as a menu holds.
+PAGE = 25
 #: Longer side of the picture on a style's card, in pixels.
 SIDE = 512
 
@@ -147,9 +147,7 @@ class Gallery:
 
     async def _sample(self, user: User, style: Style) -> tuple[Generate, bytes] | None:
         """The person's latest picture in this style, the strongest weight of it first, small."""
-        entries = await self._studio.history(user, BACK)
-        found = [(entry, request, weight) for entry in entries for request, weight in _uses(entry, style)]
-        for entry, request, _ in sorted(found, key=lambda one: -one[2]):
+        for entry, request in await samples(self._studio, user, style):
             try:
                 path = await self._studio.picture(user, entry.images[0])
             except Refused:
@@ -158,15 +156,6 @@ class Gallery:
             if data is not None:
                 return request, data
         return None
-
-
-def _uses(entry: Entry, style: Style) -> list[tuple[Generate, float]]:
-    """The request of an entry and the weight of the style in it, if it has pictures and this style alone."""
-    request = entry.request
-    if not entry.images or not isinstance(request, Generate) or len(request.styles) != 1:
-        return []
-    use = request.styles[0]
-    return [(request, use.weight)] if use.name == style.name else []
 
 
 def _label(style: Style) -> str:
