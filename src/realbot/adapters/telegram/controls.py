@@ -32,14 +32,13 @@ def controls(
         numbers = [Key(f"🖼 {n + 1}", "picture", job_id, n) for n in range(len(status.images))]
         rows = [numbers[first : first + EACH] for first in range(0, len(numbers), EACH)]
         return [*rows, [again, change], [recipe, *_edit(request, inline=inline), *keep]]
-    about = [recipe, _original(job_id), *_edit(request, inline=inline)]
-    return [[again, change], *one(job_id, 0, original=False), about, keep]
+    return [[again, change], *one(job_id, 0), [recipe, *_edit(request, inline=inline), *keep]]
 
 
-def one(job_id: str, index: int, *, original: bool = True) -> list[list[Key]]:
-    """What can be made of one picture."""
+def one(job_id: str, index: int) -> list[list[Key]]:
+    """What can be made of one picture, and the picture itself."""
     made = [Key(captions.button(verb), verb, job_id, index) for verb in CHANGES]
-    return [made[:2], [*made[2:], *([_original(job_id, index)] if original else [])]]
+    return [made[:2], [*made[2:], _original(job_id, index)]]
 
 
 def picked(job_id: str, index: int) -> list[list[Key]]:
