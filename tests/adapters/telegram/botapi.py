@@ -15,36 +15,16 @@ got 429, `complaints` holds every breach of the Bot API's description, `calls` e
 from __future__ import annotations
 
 import itertools
-import json
 import secrets
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote
 
-import botapi_editing  # noqa: F401 - registers its methods
 import botapi_specs
 from aiohttp import web
-from botapi_calls import METHODS, Call, Refusal, decoded, read
-from botapi_faults import (
-    Close,
-    Error,
-    Fault,
-    Faults,
-    Limited,
-    Malformed,
-    Reset,
-    Rule,
-    Stall,
-    Status,
-    Torn,
-    answered,
-    cut,
-    page,
-    refused,
-    stalled,
-    torn,
-)  # fmt: skip
+from botapi_calls import Call
+from botapi_faults import Fault, Faults, Rule
 from botapi_files import MIB, Files
+from botapi_http import Rest
 from botapi_limits import Excess, Limits
 from botapi_people import Actor, Press, Query
 from botapi_updates import Updates
@@ -93,12 +73,12 @@ class BotApi:
         self.privacy = True  #: of groups the bot is told only what concerns it
         self.press_life = 30.0  #: seconds for which a press can be answered
         self.edit_window: float | None = None  #: seconds for which the bot can edit its messages; None for ever
-        self.calls: list[Call] = []
         self.shown: list[tuple[str, Any]] = []  #: what the bot was told, with the type it should have
         self._complaints: list[str] = []
         self._checked = self._examined = 0
         self._ids = itertools.count(5_500_000_001)
         self._numbers = itertools.count(101)
+        self.rest = Rest(self)
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> BotApi:
@@ -112,7 +92,7 @@ class BotApi:
     async def start(self) -> None:
         """Begin to listen, after `stop` on the same port."""
         app = web.Application(client_max_size=80 * MIB)
-        app.router.add_route("*", "/{rest:.*}", self._serve)
+        app.router.add_route("*", "/{rest:.*}", self.rest.serve)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
@@ -128,6 +108,10 @@ class BotApi:
     def base(self) -> str:
         """The address of the Bot API: methods are at base/bot<token>/METHOD, files at base/file/bot<token>/PATH."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def calls(self) -> list[Call]:
+        return self.rest.calls
 
     @property
     def refused(self) -> list[Excess]:
@@ -240,7 +224,9 @@ class BotApi:
                 return True
             if kind == "mention" and text.lower() == own:
                 return True
-        return bool(message.service) or (message.reply_to is not None and message.reply_to.by_bot)
+        if message.service or message.via_bot is self.bot:
+            return True
+        return message.reply_to is not None and message.reply_to.by_bot
 
     def origin(self, message: Message) -> dict[str, Any]:
         """Where a forwarded message comes from."""
@@ -287,85 +273,3 @@ class BotApi:
     def revoke(self) -> None:
         """The bot's token is replaced."""
         self.token = f"{self.bot.id}:{secrets.token_urlsafe(27)[:35]}"
-
-    # Requests
-
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
-        path = unquote(request.raw_path.partition("?")[0])
-        file = path.startswith("/file/bot")
-        token, _, rest = path.removeprefix("/file").removeprefix("/bot").partition("/")
-        if not path.startswith(("/bot", "/file/bot")) or not token.partition(":")[0].isdigit():
-            return refused(404, "Not Found")
-        if token != self.token:
-            return refused(401, "Unauthorized")
-        try:
-            raw, files = ({"path": rest}, {}) if file else await read(request)
-        except web.HTTPRequestEntityTooLarge:
-            return refused(413, "Request Entity Too Large")
-        name = "download" if file else METHODS.get(rest.lower(), (rest, None))[0]
-        call = Call(name, raw, files, self.clock())
-        self.calls.append(call)
-        try:
-            call.params = decoded(raw)
-        except Refusal as error:
-            return self._refused(call, error)
-        call.fault = self.faults.strike(call)
-        if call.fault is None:
-            return await self._answer(call)
-        return await self._faulty(request, call, call.fault)
-
-    async def _answer(self, call: Call) -> web.Response:
-        """Do what is asked for."""
-        if call.method == "download":
-            return self._download(call)
-        found = METHODS.get(call.method.lower())
-        try:
-            if found is None:
-                self.complain(f"{call.method} is no method of this double")
-                raise Refusal(404, "Not Found: method not found")
-            self.limits.admit(call)
-            result = await found[1](self, call)
-        except Refusal as error:
-            return self._refused(call, error)
-        call.status, call.answer = 200, {"ok": True, "result": json.loads(json.dumps(result))}
-        self.shown.append((call.method, call.answer["result"]))
-        return answered(result)
-
-    def _refused(self, call: Call, error: Refusal) -> web.Response:
-        call.status, call.answer = error.code, {"ok": False, "description": error.description, **error.parameters}
-        return refused(error.code, error.description, error.parameters)
-
-    def _download(self, call: Call) -> web.Response:
-        file = self.files.by_path.get(call.params["path"])
-        if file is None:
-            return self._refused(call, Refusal(404, "Not Found"))
-        call.status = 200
-        return web.Response(body=file.data, content_type="application/octet-stream")
-
-    async def _faulty(self, request: web.Request, call: Call, fault: Fault) -> web.StreamResponse:
-        """What a fault makes of a request."""
-        response = await self._answer(call) if fault.after else None
-        if isinstance(fault, Stall):
-            if await stalled(request, fault.seconds):
-                return response or await self._answer(call)
-            call.lost = True
-            return web.Response()
-        call.lost = not isinstance(fault, Error | Limited)
-        match fault:
-            case Reset() | Close():
-                cut(request, reset=isinstance(fault, Reset))
-                return web.Response()
-            case Torn():
-                return await torn(request, response or answered(True))
-            case Status(status=status):
-                return page(status)
-            case Malformed(text=text):
-                return web.Response(text=text, content_type="application/json")
-            case Error(code=code, description=description, parameters=parameters):
-                return self._refused(call, Refusal(code, description, **parameters))
-            case Limited(seconds=seconds):
-                self.limits.hold(call.chat if isinstance(call.chat, int) else None, seconds)
-                self.limits.refused.append(Excess(call, self.clock(), seconds, early=False))
-                limited = Refusal(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
-                return self._refused(call, limited)
-        raise AssertionError(fault)

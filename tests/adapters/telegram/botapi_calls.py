@@ -62,6 +62,7 @@ class Call:
     answer: Any = None  #: the JSON that was meant to arrive
     fault: Any = None  #: what went wrong with it on request
     lost: bool = False  #: the answer never left
+    request: web.Request | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.params} {sorted(self.files)} -> {self.status}>"
@@ -69,6 +70,12 @@ class Call:
     @property
     def chat(self) -> int | str | None:
         return self.params.get("chat_id")
+
+    @property
+    def gone(self) -> bool:
+        """The client does not wait for the answer any more."""
+        transport = None if self.request is None else self.request.transport
+        return transport is None or transport.is_closing()
 
     @property
     def ok(self) -> bool:

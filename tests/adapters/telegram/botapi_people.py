@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +22,14 @@ from botapi_world import (
     MEMBER,
     OWNER,
     PRIVATE,
+    TELEGRAM,
     Account,
     Chat,
     Message,
     Topic,
 )
+
+from studios import until
 
 if TYPE_CHECKING:
     from botapi import BotApi
@@ -103,7 +106,8 @@ class Actor:
 
     def write(self, chat: Chat, text: str, **about: Any) -> Message:
         """Write a message. `reply_to`: the message answered; `topic`: where in a forum; `anonymous`: in the name of the
-        group, as its administrators may; `as_channel`: in the name of a channel of theirs."""
+        group, as its administrators may; `as_channel`: in the name of a channel of theirs; `linked`: Telegram copies it
+        from the channel that the group belongs to."""
         return self._post(chat, about, text=text, entities=botapi_text.detected(text))
 
     def photo(self, chat: Chat, data: bytes, caption: str = "", **about: Any) -> Message:
@@ -184,6 +188,9 @@ class Actor:
             return ANONYMOUS, chat
         if (channel := about.pop("as_channel", None)) is not None:
             return AS_CHANNEL, channel
+        if (channel := about.pop("linked", None)) is not None:
+            about["extra"] = {"is_automatic_forward": True}
+            return TELEGRAM, channel
         if chat.kind == CHANNEL:
             if status not in (OWNER, ADMINISTRATOR):
                 raise Unable("only administrators write in a channel")
@@ -260,6 +267,7 @@ class Actor:
             self.home.inlined[message.inline_id] = message
             told["inline_message_id"] = message.inline_id
         self.home.updates.tell("chosen_inline_result", told)
+        self.home.announce(message)
         return message
 
     def offered(self, chat: Chat) -> dict[str, str]:
@@ -299,10 +307,3 @@ async def wait(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         pass
-
-
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait until it is so."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)

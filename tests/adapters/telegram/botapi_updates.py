@@ -30,6 +30,7 @@ class Waiting:
     kind: str
     body: dict[str, Any]
     tried: int = 0
+    again: bool = False  #: it is told although it was confirmed before
 
     def form(self) -> dict[str, Any]:
         return {"update_id": self.id, self.kind: self.body}
@@ -57,7 +58,7 @@ class Updates:
     hook: dict[str, Any] = field(default_factory=dict)
     polled: int = 0  #: polls so far
     _news: asyncio.Event = field(default_factory=asyncio.Event)
-    _poll: object = None
+    _poll: Call | None = None
     _delivery: asyncio.Task[None] | None = None
     _failure: tuple[int, str] | None = None
 
@@ -71,9 +72,9 @@ class Updates:
         return update.id
 
     def repeat(self, form: dict[str, Any]) -> None:
-        """Tell an update once more, under its old id."""
+        """Tell an update once more, under its old id, as after a mishap at Telegram's."""
         kind = next(name for name in form if name != "update_id")
-        self._put(Waiting(form["update_id"], self.home.clock(), kind, form[kind]))
+        self._put(Waiting(form["update_id"], self.home.clock(), kind, form[kind], again=True))
 
     def _put(self, update: Waiting) -> None:
         self.waiting.append(update)
@@ -84,21 +85,24 @@ class Updates:
     def confirm(self, offset: int) -> None:
         """Forget what is older than `offset`, and after a day the rest."""
         now = self.home.clock()
-        self.waiting = [u for u in self.waiting if u.id >= offset and u.at > now - KEPT]
+        self.waiting = [u for u in self.waiting if (u.id >= offset or u.again) and u.at > now - KEPT]
 
     @property
     def polling(self) -> bool:
         """Whether somebody listens right now."""
-        return self._poll is not None
+        return self._poll is not None and not self._poll.gone
 
-    async def poll(self, offset: int | None, limit: int, timeout: float) -> list[dict[str, Any]]:
+    async def poll(self, mine: Call, offset: int, limit: int, timeout: float) -> list[dict[str, Any]]:
         """A long poll. It is over when there is something, when its time is, or when another one begins."""
-        mine = object()
+        self.conflicts += self.polling
         other, self._poll = self._poll is not None, mine
         self.polled += 1
         if other:
-            self.conflicts += 1
             self._news.set()
+            await asyncio.sleep(0)
+        if offset > self.next_id:
+            # From the future: ids began anew, below.
+            offset = 0
         try:
             self._confirm_by(offset)
             loop = asyncio.get_running_loop()
@@ -108,9 +112,11 @@ class Updates:
                     raise Refusal(
                         409, f"Conflict: {OTHER if self._poll is not None else 'terminated by setWebhook request'}"
                     )
-                found = [u for u in self.waiting if offset is None or offset < 0 or u.id >= offset]
+                found = [u for u in self.waiting if u.id >= offset or u.again][:limit]
                 if found or loop.time() >= end:
-                    return [update.form() for update in found[:limit]]
+                    for update in found:
+                        update.again = False
+                    return [update.form() for update in found]
                 self._news.clear()
                 try:
                     async with asyncio.timeout_at(end):
@@ -121,11 +127,9 @@ class Updates:
             if self._poll is mine:
                 self._poll = None
 
-    def _confirm_by(self, offset: int | None) -> None:
-        if offset is not None and offset < 0:
-            self.confirm(self.waiting[offset:][0].id if self.waiting else 0)
-        else:
-            self.confirm(offset or 0)
+    def _confirm_by(self, offset: int) -> None:
+        """A negative offset counts from the end."""
+        self.confirm(offset if offset >= 0 else self.waiting[offset:][0].id if self.waiting else 0)
 
     # The webhook
 
@@ -196,9 +200,10 @@ async def getUpdates(home: BotApi, call: Call) -> Any:
         raise Refusal(409, f"Conflict: {hint}")
     if isinstance(call.get("allowed_updates"), list):
         updates.allowed = call.params["allowed_updates"]
-    offset = call.get("offset")
     limit = min(max(int(call.get("limit", 100)), 1), 100)
-    return await updates.poll(offset, limit, min(max(float(call.get("timeout", 0)), 0.0), 50.0))
+    return await updates.poll(
+        call, int(call.get("offset", 0)), limit, min(max(float(call.get("timeout", 0)), 0.0), 50.0)
+    )
 
 
 @method

@@ -52,6 +52,7 @@ class Account:
 #: In whose name Telegram hands over what has no person behind it: anonymous administrators, channels.
 ANONYMOUS = Account(1087968824, "group", "GroupAnonymousBot", bot=True)
 AS_CHANNEL = Account(136817688, "channel", "Channel_Bot", bot=True)
+TELEGRAM = Account(777000, "telegram", language="")
 
 
 @dataclass(frozen=True)
@@ -148,11 +149,12 @@ class Message:
         told: dict[str, Any] = {"message_id": self.id, "date": int(self.date), "chat": self.chat.form()}
         if self.sender is not None:
             told["from"] = self.sender.form()
+        answered = None if self.reply_to is None or self.reply_to.deleted or not inner else self.reply_to
         optional = {
             "sender_chat": None if self.sender_chat is None else self.sender_chat.form(),
             "message_thread_id": self.thread,
             "is_topic_message": self.in_topic or None,
-            "reply_to_message": self.reply_to.form(inner=False) if inner and self.reply_to is not None else None,
+            "reply_to_message": None if answered is None else answered.form(inner=False),
             "edit_date": None if self.edited is None else int(self.edited),
             "media_group_id": self.album,
             "has_media_spoiler": self.spoiler or None,
@@ -211,7 +213,7 @@ class Chat:
     topics: dict[int, Topic] = field(default_factory=dict)
     everything: dict[int, Message] = field(default_factory=dict)  #: the deleted ones too
     actions: list[tuple[float, str, int | None]] = field(default_factory=list)  #: chat actions, with their topic
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(2))  #: the first message made the chat
 
     def __repr__(self) -> str:
         return f"<Chat {self.id} {self.kind} {self.title!r}>"

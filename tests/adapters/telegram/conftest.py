@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from botapi import BotApi
+from botapi_clients import client
 
 
 @pytest.fixture
@@ -22,3 +23,10 @@ def anna(api):
 @pytest.fixture
 def bert(api):
     return api.person("bert")
+
+
+@pytest.fixture
+async def bot(api):
+    """A bare client of the library."""
+    async with client(api) as bot:
+        yield bot
