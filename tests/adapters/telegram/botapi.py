@@ -69,7 +69,6 @@ class BotApi:
         self.inlined: dict[str, Message] = {}
         self.commands: dict[tuple[Any, ...], list[dict[str, Any]]] = {}  #: by scope, its ids, and language
         self.about: dict[tuple[str, str], str] = {}  #: name and descriptions, by language
-        self.menus: dict[Any, Any] = {}
         self.privacy = True  #: of groups the bot is told only what concerns it
         self.press_life = 30.0  #: seconds for which a press can be answered
         self.edit_window: float | None = None  #: seconds for which the bot can edit its messages; None for ever

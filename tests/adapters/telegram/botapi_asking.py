@@ -31,16 +31,6 @@ async def getMe(home: BotApi, call: Call) -> Any:
 
 
 @method
-async def logOut(home: BotApi, call: Call) -> Any:
-    return True
-
-
-@method
-async def close(home: BotApi, call: Call) -> Any:
-    return True
-
-
-@method
 async def getFile(home: BotApi, call: Call) -> Any:
     found = home.files.by_id.get(str(call.get("file_id", "")))
     if found is None:
@@ -97,9 +87,9 @@ async def getChatAdministrators(home: BotApi, call: Call) -> Any:
     chat = chat_of(home, call)
     if chat.kind == PRIVATE:
         raise Refusal(400, "Bad Request: there are no administrators in the private chat")
-    # Telegram leaves out other bots.
-    own = [account for account in map(home.accounts.get, chat.members) if account is not None]
-    return [chat.member(account) for account in own if chat.status(account) in (OWNER, ADMINISTRATOR)]
+    # Telegram leaves out bots.
+    people = [account for account in map(home.accounts.get, chat.members) if account is not None and not account.bot]
+    return [chat.member(account) for account in people if chat.status(account) in (OWNER, ADMINISTRATOR)]
 
 
 @method
@@ -276,20 +266,3 @@ def described(name: str, key: str, most: int) -> None:
 described("Name", "name", 64)
 described("Description", "description", 512)
 described("ShortDescription", "short_description", 120)
-
-
-@method
-async def setChatMenuButton(home: BotApi, call: Call) -> Any:
-    home.menus[call.get("chat_id")] = call.get("menu_button") or {"type": "default"}
-    return True
-
-
-@method
-async def getChatMenuButton(home: BotApi, call: Call) -> Any:
-    return home.menus.get(call.get("chat_id")) or home.menus.get(None, {"type": "commands"})
-
-
-@method
-async def getUserProfilePhotos(home: BotApi, call: Call) -> Any:
-    account_of(home, call)
-    return {"total_count": 0, "photos": []}

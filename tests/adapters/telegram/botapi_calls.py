@@ -29,7 +29,7 @@ OBJECTS = {
     "link_preview_options": "link preview options JSON object", "commands": "commands JSON object",
     "scope": "BotCommandScope JSON object", "allowed_updates": "allowed updates JSON object",
     "results": "inline query results JSON object", "message_ids": "message identifiers JSON object",
-    "button": "button JSON object", "menu_button": "menu button JSON object", "reaction": "reaction JSON object",
+    "button": "button JSON object", "reaction": "reaction JSON object",
 }  # fmt: skip
 
 

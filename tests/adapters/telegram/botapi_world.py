@@ -174,7 +174,7 @@ class Message:
 
 @dataclass(eq=False)
 class Topic:
-    """A topic of a forum, or the whole of the chat when `id` is None."""
+    """A topic of a forum; its id is that of the note that opened it."""
 
     id: int
     name: str

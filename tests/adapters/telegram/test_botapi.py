@@ -93,6 +93,17 @@ async def test_T2_T3_ids_are_told_twice_and_jump(api, anna, bot):
         assert not await bot.get_updates(offset=start + 1)
 
 
+async def test_a_poll_whose_client_died_is_in_nobodys_way(api, anna, bot):
+    async with client(api) as first:
+        poll = asyncio.create_task(first.get_updates(timeout=20))
+        await until(lambda: api.updates.polling)
+        poll.cancel()
+    await until(lambda: not api.updates.polling)
+    anna.write(anna.chat, "x")
+    assert [update.message.text for update in await bot.get_updates(timeout=5)] == ["x"]
+    assert api.updates.conflicts == 0
+
+
 async def test_updates_are_forgotten_after_a_day_and_told_as_asked(api, anna, bot):
     anna.write(anna.chat, "old")
     api.clock.advance(24 * 3600 + 1)

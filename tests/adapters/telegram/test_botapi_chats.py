@@ -173,6 +173,9 @@ async def test_inline(api, anna, bert):
         media = InputMediaPhoto(held.photo[-1].file_id)
         assert await app.bot.edit_message_media(media, inline_message_id=message.inline_id)
         assert len(place.pictures) == 1
+        # In a place where the bot is, its own words come back to it.
+        anna.choose(query, anna.chat)
+        assert api.updates.told[-1]["message"]["via_bot"]["id"] == api.bot.id
 
 
 async def test_commands_are_listed_by_scope_and_language(api, anna, bot):

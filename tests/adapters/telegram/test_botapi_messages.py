@@ -218,3 +218,16 @@ async def test_T15_a_press_is_answered_in_time_and_once(api, anna, bert, bot):
         await bert.forge(card, "go")
     assert not (await anna.forge(card, "forged")).answered
     assert (await bot.get_updates(offset=update.update_id + 1))[0].callback_query.data == "forged"
+
+
+async def test_copies_forwards_and_reactions(api, anna, bert, bot):
+    said = anna.photo(anna.chat, picture(), "see")
+    await bot.copy_message(bert.id, anna.id, said.id, caption="look")
+    forwarded = await bot.forward_message(bert.id, anna.id, said.id)
+    assert forwarded.forward_origin.sender_user.id == anna.id
+    assert [message.caption for message in bert.chat.told] == ["look", "see"]
+    assert [seen.sent for seen in bert.chat.pictures] == [picture()] * 2
+    with refused("message can't be edited"):
+        await bot.edit_message_caption(bert.id, forwarded.message_id, caption="x")
+    await bot.set_message_reaction(anna.id, said.id, "👍")
+    assert said.reactions == ["👍"]
