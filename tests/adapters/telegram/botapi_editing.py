@@ -89,7 +89,7 @@ async def editMessageMedia(home: BotApi, call: Call) -> Any:
         raise Refusal(400, "Bad Request: message can't be edited")
     given = call.file(item.get("media"), kind)
     if call.get("inline_message_id") and isinstance(given, Upload):
-        raise Refusal(400, "Bad Request: invalid file source specified: a new file can't be uploaded")
+        raise Refusal(400, "Bad Request: invalid message content specified")
     if kind + "s" in message.chat.denied:
         raise Refusal(400, f"Bad Request: not enough rights to send {kind}s to the chat")
     said, entities = caption(item)

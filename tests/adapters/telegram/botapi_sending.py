@@ -175,12 +175,18 @@ async def sendMediaGroup(home: BotApi, call: Call) -> Any:
     chat = writable(home, call, f"{kinds.pop()}s")
     about = {**place(chat, call), **{name: value for name, value in options(call).items() if name != "markup"}}
     prepared = []
-    for item in items:
+    for number, item in enumerate(items, 1):
         said, entities = caption(item)
-        media = home.files.given(call.file(item.get("media"), item["type"]), item["type"])
-        prepared.append(
-            {"caption": said, "entities": entities, "media": media, "spoiler": bool(item.get("has_spoiler"))}
-        )
+        try:
+            media = home.files.given(call.file(item.get("media"), item["type"]), item["type"])
+        except Refusal as error:
+            reason = error.description.removeprefix("Bad Request: ")
+            if not reason.isupper():
+                raise
+            whole = f'failed to send message #{number} with the error message "{reason}"'
+            raise Refusal(400, f"Bad Request: {whole}") from None
+        spoiler = bool(item.get("has_spoiler"))
+        prepared.append({"caption": said, "entities": entities, "media": media, "spoiler": spoiler})
     album = str(secrets.randbits(60))
     return [post(home, chat, album=album, **about, **each).form() for each in prepared]
 

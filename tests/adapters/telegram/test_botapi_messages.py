@@ -77,6 +77,10 @@ async def test_albums(api, anna, bot):
     await bot.edit_message_media(InputMediaPhoto(pictures[0]), anna.id, sent[1].message_id)
     for media, error in (
         ([InputMediaPhoto(pictures[0])], "2-10"),
+        (
+            [InputMediaPhoto(pictures[0]), InputMediaPhoto(picture(10, 201))],
+            'failed to send message #2 with the error message "PHOTO_INVALID_DIMENSIONS"',
+        ),
         ([InputMediaPhoto(pictures[0])] * 11, "too many messages"),
         (
             [InputMediaPhoto(pictures[0]), InputMediaDocument(pictures[1])],
