@@ -7,12 +7,14 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from .errors import TooSoon
+from .phrases import Phrase
 
 #: Bytes of chance in an id: 96 bits, 16 characters.
 CHANCE = 12
 #: Unknown ids that one person may send in `WINDOW` seconds.
 GUESSES = 20
 WINDOW = 60.0
+_STOP = Phrase("Too many buttons that do not exist; please wait a minute.")
 #: People whose wrong guesses are remembered.
 PEOPLE = 10_000
 #: Seconds for which an expired id is still known as such.
@@ -52,21 +54,21 @@ def fresh() -> str:
 
 
 class Guard:
-    """Whoever sends unknown ids is soon not listened to."""
+    """Whoever guesses `most` times in `window` seconds is not listened to for a while, and is told `stop`."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = GUESSES, window: float = WINDOW, stop: Phrase = _STOP) -> None:
+        self._most, self._window, self._stop = most, window, stop
         self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
 
     def check(self, user_key: str, now: float) -> None:
-        """Raise TooSoon for a person with too many wrong ids of late."""
+        """Raise TooSoon for a person with too many wrong guesses of late."""
         times = self._wrong.get(user_key)
-        if times is not None and len(times) >= GUESSES and now - times[0] < WINDOW:
-            wait = WINDOW - (now - times[0])
-            raise TooSoon("Too many buttons that do not exist; please wait a minute.", wait=wait)
+        if times is not None and len(times) >= self._most and now - times[0] < self._window:
+            raise TooSoon(self._stop, wait=self._window - (now - times[0]))
 
     def miss(self, user_key: str, now: float) -> None:
-        """An id was unknown."""
-        self._wrong.setdefault(user_key, deque(maxlen=GUESSES)).append(now)
+        """A guess was wrong."""
+        self._wrong.setdefault(user_key, deque(maxlen=self._most)).append(now)
         self._wrong.move_to_end(user_key)
         while len(self._wrong) > PEOPLE:
             self._wrong.popitem(last=False)

@@ -1,12 +1,13 @@
 """Finished work: the cache, each person's history, and the picture files. SQL and files agree at every moment."""
 
+# ruff: noqa: S608 - the parts of these queries are constants
+
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import aiosqlite
 
@@ -14,7 +15,7 @@ from . import rows
 from .errors import Invalid, NotYours
 from .jobs import ImageId, User
 from .pictures import Pictures
-from .rows import JOB, OWN, Arguments, Circle, Row
+from .rows import JOB, MINE, OWN, Arguments, Circle, Row
 from .writer import Writer
 
 _NEVER = 2**63 - 1
@@ -23,7 +24,7 @@ _SUITED = "(:adult OR NOT coalesce(json_extract(origin, '$.adult'), 0))"
 #: A picture answers others only when both the place it was made in and the one that asks share so widely.
 _RECALL = (
     JOB
-    + f" WHERE key = :key AND {_SUITED} AND (user_key = :user"
+    + f" WHERE key = :key AND {_SUITED} AND ({MINE}"
     + " OR (:scope = 'everyone' AND scope = 'everyone')"
     + " OR (:scope <> 'user' AND scope <> 'user' AND server = :server AND server <> ''))"
     + " ORDER BY seq DESC LIMIT 1"
@@ -37,7 +38,7 @@ _PROMPTS = """
     SELECT DISTINCT json_extract(request, '$.prompt') AS prompt FROM jobs
         WHERE seq IN (SELECT job FROM behind) AND json_extract(request, '$.prompt') IS NOT NULL
 """
-_HISTORY = JOB + " WHERE user_key = ? AND seq < ? AND state IN ('produced', 'delivering', 'delivered', 'kept')"
+_HISTORY = JOB + f" WHERE {MINE} AND seq < :before AND state IN ('produced', 'delivering', 'delivered', 'kept')"
 
 
 class Archive:
@@ -65,8 +66,7 @@ class Archive:
         Those from places open to adults only are passed over unless it was asked in one: `adult`.
         """
         return await self._recall(
-            JOB + f" WHERE user_key = :user AND asked_key = :asked AND key IS NOT NULL AND {_SUITED}"
-            " ORDER BY seq DESC LIMIT 1",
+            JOB + f" WHERE {MINE} AND asked_key = :asked AND key IS NOT NULL AND {_SUITED} ORDER BY seq DESC LIMIT 1",
             {"user": user.key, "asked": asked_key, "adult": adult},
         )
 
@@ -82,29 +82,29 @@ class Archive:
 
         `search` finds prompts that hold every word or its beginning, without regard to case or accents.
         """
-        sql, arguments = _HISTORY, [user.key, _NEVER if before is None else before]
+        sql, values = _HISTORY, {"user": user.key, "before": _NEVER if before is None else before, "limit": limit}
         if search.strip():
-            words = rows.match(search)
-            if not words:
+            values["words"] = rows.match(search)
+            if not values["words"]:
                 return []
-            sql += " AND seq IN (SELECT rowid FROM words WHERE words MATCH ?)"
-            arguments.append(words)
+            # The plus keeps to the person's own history, which is shorter than what everyone's prompts match.
+            sql += " AND +seq IN (SELECT rowid FROM words WHERE words MATCH :words)"
         if favourites:
             sql += " AND favourite = 1"
-        return await self._rows(sql + " ORDER BY seq DESC LIMIT ?", (*arguments, limit))
+        return await self._rows(sql + " ORDER BY seq DESC LIMIT :limit", values)
 
     async def favourite(self, user: User, job_id: str, on: bool) -> None:
         """Mark a job. Raises NotYours when the person has no such job."""
-        if not await self._change(
-            "UPDATE jobs SET favourite = ? WHERE id = ? AND user_key = ?", (int(on), job_id, user.key)
-        ):
+        sql = f"UPDATE jobs SET favourite = :on WHERE id = :job AND {MINE}"
+        if not await self._change(sql, {"on": int(on), "job": job_id, "user": user.key}):
             raise NotYours
 
     async def forget(self, user: User, job_id: str) -> None:
         """Delete a job and the pictures no other job refers to. Raises NotYours when the person has no such job."""
 
         async def work(db: aiosqlite.Connection) -> list[ImageId] | None:
-            found = await rows.one(db, "SELECT seq FROM jobs WHERE id = ? AND user_key = ?", (job_id, user.key))
+            sql = f"SELECT seq FROM jobs WHERE id = :job AND {MINE}"
+            found = await rows.one(db, sql, {"job": job_id, "user": user.key})
             return None if found is None else await deleted(db, [found["seq"]])
 
         images = await self._writer.run(work)
@@ -115,12 +115,13 @@ class Archive:
     async def expire(self, before: float) -> int:
         """Delete finished jobs created before a Unix time, but for favourites, and return how many.
 
-        Old charges go too, and messages that no front-end has opened for so long, and for three days at least.
+        Old charges and codes go too, and messages that no front-end opened for so long, and for three days at least.
         """
 
         async def work(db: aiosqlite.Connection) -> tuple[int, list[ImageId]]:
             await db.execute("DELETE FROM charges WHERE at < ?", (min(before, self._clock() - 2 * rows.DAY),))
             await db.execute("DELETE FROM inbox WHERE at < ?", (min(before, self._clock() - 3 * rows.DAY),))
+            await db.execute("DELETE FROM codes WHERE expires <= ?", (self._clock(),))
             found = await rows.rows(
                 db,
                 "SELECT seq FROM jobs WHERE created < ? AND favourite = 0 AND state NOT IN"
@@ -179,8 +180,9 @@ class Archive:
 
     async def holds(self, user: User, image: ImageId) -> bool:
         """Whether one of the person's jobs refers to this picture."""
-        sql = "SELECT 1 FROM pictures JOIN jobs ON jobs.seq = pictures.job WHERE image = ? AND user_key = ? LIMIT 1"
-        return await self._writer.run(lambda db: rows.one(db, sql, (image, user.key)), write=False) is not None
+        sql = f"SELECT 1 FROM pictures JOIN jobs ON jobs.seq = pictures.job WHERE image = :image AND {MINE} LIMIT 1"
+        values = {"image": image, "user": user.key}
+        return await self._writer.run(lambda db: rows.one(db, sql, values), write=False) is not None
 
     async def sweep(self) -> int:
         """Delete half-written picture files and those that nothing refers to; return how many."""
@@ -192,7 +194,7 @@ class Archive:
         found = await self._writer.run(lambda db: rows.rows(db, sql, arguments), write=False)
         return [rows.load(row) for row in found]
 
-    async def _change(self, sql: str, arguments: Sequence[Any]) -> bool:
+    async def _change(self, sql: str, arguments: Arguments) -> bool:
         return await self._writer.run(lambda db: rows.count(db, sql, arguments)) > 0
 
     async def _recall(self, sql: str, arguments: Arguments) -> Row | None:

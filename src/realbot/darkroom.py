@@ -62,6 +62,6 @@ class Darkroom:
         if not 0 <= index < len(row.images):
             raise Invalid("This picture is not there any more.")
         image = row.images[index]
-        if row.user.key != user.key:
+        if not self._store.people.same(row.user.key, user.key):
             self._desk.uploads.show(user, image)
         return row, image

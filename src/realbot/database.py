@@ -263,6 +263,8 @@ def migrate(folder: Path, have: int, known: Mapping[int, str]) -> None:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=2)) as db:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
+            # What a step drops or rewrites must not live on in free pages.
+            db.execute("PRAGMA secure_delete = ON")
             for number in todo:
                 db.executescript(
                     f"BEGIN IMMEDIATE;\n{known[number]}\nPRAGMA application_id = {APPLICATION};\n"

@@ -87,11 +87,11 @@ class Desk:
         """The question is answered, or never will be."""
         self._drawn.pop((user.key, asked_key), None)
 
-    async def forget(self, user: User) -> None:
-        """Nothing is remembered of a person's questions and uploads."""
-        for question in [one for one in self._drawn if one[0] == user.key]:
+    async def forget(self, user_key: str) -> None:
+        """Nothing is remembered of an account's questions and uploads."""
+        for question in [one for one in self._drawn if one[0] == user_key]:
             del self._drawn[question]
-        await self.uploads.forget(user)
+        await self.uploads.forget(user_key)
 
     async def find(self, user: User, key: str, origin: Origin) -> Row | None:
         """An earlier answer to exactly this, from those whose pictures this person may get there."""
@@ -129,7 +129,7 @@ class Desk:
         if not self.house.settings(origin).cache.enabled:
             return ""
         circle = self.house.circle(origin)
-        among = {"user": user.key, "server": circle.server, "everyone": ""}[circle.scope]
+        among = {"user": self.store.people.person(user.key), "server": circle.server, "everyone": ""}[circle.scope]
         return f"{circle.scope} {among} {circle.adult} {key_of(request, printed('', dict(hashes)))}"
 
     async def _enlarged(self, user: User, request: Upscale, origin: Origin) -> Asked:
@@ -164,7 +164,9 @@ class Desk:
         return replace(request, width=width, height=height)
 
     def _draw(self, user: User, asked_key: str) -> int:
-        return self._drawn.setdefault((user.key, asked_key), secrets.randbelow(SEEDS))
+        drawn = (self._drawn.get((key, asked_key)) for key in self.store.people.accounts(user.key))
+        seed = next((seed for seed in drawn if seed is not None), None)
+        return self._drawn.setdefault((user.key, asked_key), secrets.randbelow(SEEDS) if seed is None else seed)
 
     async def _styled(self, request: Generate) -> Generate:
         """With the styles' own names. Raises Invalid for unknown ones and those made for another model."""

@@ -133,7 +133,7 @@ class Dispatcher:
             return not ticket.question or ticket.question not in busy
 
         if self._aside:
-            accused = {ticket.job.user.key for ticket in self._aside.values()}
+            accused = {ticket.place.user for ticket in self._aside.values()}
             witness = self.endings.line.head(bases, lambda place: place.user not in accused and alone(place))
             if witness is not None:
                 return witness

@@ -110,25 +110,34 @@ class Office(Reception):
         return gone
 
     async def export(self, user: User, *, pictures: bool = True) -> Path:
-        """A ZIP file with everything that is kept of this person. Whoever sends it deletes it afterwards."""
+        """A ZIP file with everything that is kept of this person, of this account and those linked with it.
+
+        Whoever sends it deletes it afterwards.
+        """
         return await self._store.export(user, pictures=pictures)
 
     async def erase(self, user: User) -> int:
-        """Cancel and delete everything of this person for good; return how many jobs there were.
+        """Cancel and delete everything of this person for good, of this account and those linked with it, links too.
 
-        A picture under way is thrown away. Only a keyed hash stays for a day or two, so that limits still hold.
+        Returns how many jobs there were. A picture under way is thrown away. Only a keyed hash of each account stays
+        for a day or two, so that limits still hold.
         """
         return await self._whole(self._erase(user))
 
     async def _erase(self, user: User) -> int:
-        mine = [one for one in self._endings.tickets.values() if one.job.user.key == user.key]
-        await self._withdraw(mine)
+        accounts = self._store.people.accounts(user.key)
+        await self._withdraw(self._tickets(user))
         gone = await self._store.erase(user)
         for jobs in (self._jobs, self._seen):
-            for job_id in [job.id for job in jobs.values() if job.user.key == user.key]:
+            for job_id in [job.id for job in jobs.values() if job.user.key in accounts]:
                 jobs.pop(job_id, None)
-        await self._desk.forget(user)
+        for key in accounts:
+            await self._desk.forget(key)
         return gone
+
+    def _tickets(self, user: User) -> list[Ticket]:
+        """What this person has on its way, the oldest first."""
+        return [one for one in self._endings.tickets.values() if self.owns(user, one.job.user.key)]
 
     async def _withdraw(self, tickets: list[Ticket]) -> int:
         won = [await self._whole(self._dispatcher.withdraw(ticket)) for ticket in tickets]
@@ -142,7 +151,7 @@ class Office(Reception):
         if found is None:
             raise NotYours
         moderates = moderator_of and found.origin.server_key == f"{user.platform}:{moderator_of}"
-        if found.user.key != user.key and not moderates:
+        if not self.owns(user, found.user.key) and not moderates:
             raise NotYours
         return found.user
 

@@ -90,8 +90,12 @@ class Reception:
             raise NotYours
         return Entry.of(row)
 
+    def owns(self, user: User, key: str) -> bool:
+        """Whether the account of a key is this person's: that one, or one that is linked with it."""
+        return self._store.people.same(user.key, key)
+
     async def preferences(self, user: User) -> Preferences:
-        """This person's own defaults."""
+        """This person's own defaults, the same with each linked account."""
         return Preferences.load(await self._store.preferences(user.key))
 
     async def prefer(self, user: User, **changes: Any) -> Preferences:

@@ -1,5 +1,7 @@
 """What front-ends and administrators settle: cards, buttons, preferences, the rules of places and who changed them."""
 
+# ruff: noqa: S608 - the parts of these queries are constants
+
 from __future__ import annotations
 
 import json
@@ -13,7 +15,7 @@ from . import rows
 from .actions import LATE, Action, Asking, fresh
 from .archive import Archive
 from .errors import Invalid, NotYours, Refused
-from .rows import DAY
+from .rows import ACCOUNTS, DAY
 from .tally import Stats, tally
 
 #: Changes of a place's rules that are kept for each place.
@@ -101,23 +103,23 @@ class Registry(Archive):
     ) -> Action:
         """What a button stands for, its press counted unless `press` is false.
 
-        With `by`, the key of a person, it must be theirs, or of a job of the server `moderated`; with `place`, it must
-        have been made for there. Raises Invalid when it is unknown, NotYours, and Refused when it is expired, used up
-        or from another place: then nothing is counted.
+        With `by`, the key of an account, it must be that person's, or of a job of the server `moderated`; with `place`,
+        it must have been made for there. Raises Invalid when it is unknown, NotYours, and Refused when it is expired,
+        used up or from another place: then nothing is counted.
         """
         now = self._clock()
 
         async def work(db: aiosqlite.Connection) -> Action:
             found = await rows.one(
                 db,
-                "SELECT actions.*, jobs.server FROM actions LEFT JOIN jobs ON jobs.id = actions.job"
-                " WHERE actions.id = ?",
-                (rows.text(action_id),),
+                f"SELECT actions.*, jobs.server, owner IN ({ACCOUNTS}) AS mine FROM actions"
+                " LEFT JOIN jobs ON jobs.id = actions.job WHERE actions.id = :id",
+                {"id": rows.text(action_id), "user": by},
             )
             if found is None:
                 raise Invalid("This button is not known any more; please ask anew.")
             moderates = bool(moderated) and found["server"] == moderated
-            if by and found["owner"] not in (None, by) and not moderates:
+            if by and found["owner"] is not None and not found["mine"] and not moderates:
                 raise NotYours
             if place and found["place"] not in ("", place):
                 raise Refused("This button belongs to another place; please use the one there.")
@@ -150,10 +152,11 @@ class Registry(Archive):
         return {} if found is None else dict(json.loads(found["value"]))
 
     async def prefer(self, user_key: str, value: Mapping[str, Any]) -> None:
-        """Replace a person's defaults."""
+        """Replace a person's defaults, under each of their accounts."""
         await self._change(
-            "INSERT INTO preferences VALUES (?, ?) ON CONFLICT (user_key) DO UPDATE SET value = excluded.value",
-            (user_key, json.dumps(dict(value), allow_nan=False)),
+            f"INSERT INTO preferences SELECT user_key, :value FROM ({ACCOUNTS}) WHERE true"
+            " ON CONFLICT (user_key) DO UPDATE SET value = excluded.value",
+            {"user": user_key, "value": json.dumps(dict(value), allow_nan=False)},
         )
 
     # Places

@@ -1,5 +1,7 @@
 """What the store's queries give back, and the queries that several verbs share."""
 
+# ruff: noqa: S608 - the parts of these queries are constants
+
 from __future__ import annotations
 
 import hmac
@@ -89,6 +91,12 @@ class Row:
         return self.request.seed if isinstance(self.request, Generate) else None
 
 
+#: The accounts of one person: `:user`, and those that are linked with it.
+ACCOUNTS = """
+    SELECT :user AS user_key UNION SELECT other.user_key FROM people AS own JOIN people AS other
+        ON other.person = own.person WHERE own.user_key = :user
+"""
+MINE = f"user_key IN ({ACCOUNTS})"
 JOB = """
     SELECT jobs.*, (SELECT json_group_array(image) FROM (SELECT image FROM pictures
         WHERE job = jobs.seq AND role = 'result' ORDER BY n)) AS images FROM jobs
@@ -146,11 +154,14 @@ def alias(pepper: bytes, user_key: str) -> str:
 
 
 async def usage(db: aiosqlite.Connection, user_key: str, alias: str, now: float) -> Usage:
-    """What counts against the limits of a person, under their key or the hash that stands for it."""
+    """What counts against the limits of a person: every linked account's jobs that wait, and what was charged.
+
+    Charges are under each account that the person had at the time, by its key or the hash that stands for it.
+    """
     found = await one(
         db,
-        """
-        SELECT (SELECT count(*) FROM jobs WHERE user_key = :user AND state IN ('accepted', 'running')),
+        f"""
+        SELECT (SELECT count(*) FROM jobs INDEXED BY jobs_line_user WHERE {MINE} AND state IN ('accepted', 'running')),
                (SELECT count(*) FROM jobs WHERE state IN ('accepted', 'running')),
                (SELECT total(pictures) FROM charges WHERE user_key IN (:user, :alias) AND at > :since),
                (SELECT max(at) FROM charges WHERE user_key IN (:user, :alias) AND at <= :now),

@@ -4,6 +4,8 @@ Every verb is one transaction and returns after its commit is on disk. Verbs tha
 person, and `None` stands for everyone where an operator shares the cache.
 """
 
+# ruff: noqa: S608 - the parts of these queries are constants
+
 from __future__ import annotations
 
 import asyncio
@@ -22,7 +24,7 @@ from . import database, rows
 from .belongings import Belongings
 from .errors import NotYours
 from .jobs import Generate, ImageId, Origin, Request, User, to_json
-from .rows import JOB, OWN, Circle, Row, Usage
+from .rows import ACCOUNTS, JOB, OWN, Circle, Row, Usage
 from .writer import BUSY_WAIT, PATIENCE, Writer, finish
 
 __all__ = ["Row", "Store", "Usage"]
@@ -56,6 +58,7 @@ class Store(Belongings):
                 writer = Writer(db, ledger.commits, ledger.write, folder)
                 try:
                     store = cls(folder, writer, clock, pepper)
+                    await store.people.open()
                     await store.sweep()
                     yield store
                 finally:
@@ -83,7 +86,7 @@ class Store(Belongings):
         `admit` sees the usage inside the transaction and raises Refused to take nothing. Raises QueueFull when
         another program holds the database for `PATIENCE` seconds or the disk is full.
         """
-        inputs, alias = rows.inputs(request), self._alias(user)
+        inputs, alias = rows.inputs(request), self._alias(user.key)
 
         async def work(db: aiosqlite.Connection) -> Row:
             if dedup is not None:
@@ -111,7 +114,10 @@ class Store(Belongings):
                 ),
             )
             assert made is not None
-            await db.execute("INSERT INTO charges VALUES (?, ?, ?, ?)", (job_id, user.key, now, count))
+            await db.execute(
+                f"INSERT INTO charges SELECT :job, user_key, :at, :pictures FROM ({ACCOUNTS})",
+                {"job": job_id, "user": user.key, "at": now, "pictures": count},
+            )
             await rows.refer(db, made["seq"], "input", inputs)
             row = await rows.one(db, JOB + " WHERE id = ?", (job_id,))
             assert row is not None
@@ -132,13 +138,13 @@ class Store(Belongings):
     async def row(self, job_id: str, user: User | None = None) -> Row | None:
         """A job by its id. Raises NotYours when `user` is given and it is someone else's."""
         found = await self._rows(JOB + " WHERE id = ?", (job_id,))
-        if found and user is not None and found[0].user_key != user.key:
+        if found and user is not None and not self.people.same(found[0].user_key, user.key):
             raise NotYours
         return found[0] if found else None
 
     async def usage(self, user: User, now: float) -> Usage:
         """What counts against this person's limits."""
-        alias = self._alias(user)
+        alias = self._alias(user.key)
         return await self._writer.run(lambda db: rows.usage(db, user.key, alias, now), write=False)
 
     # From accepted to delivered. Each returns whether the job was in a state that allows it.

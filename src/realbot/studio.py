@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .accounts import Accounts
 from .config import Settings
 from .darkroom import Darkroom
 from .desk import Asked, Desk
@@ -41,7 +42,6 @@ from .jobs import (
     User,
     Waiting,
 )
-from .office import Office
 from .policy import check, cooldown
 from .queue import Line
 from .rows import Usage
@@ -70,7 +70,7 @@ class EngineState:
     reason: str = ""
 
 
-class Studio(Office, Darkroom):
+class Studio(Accounts, Darkroom):
     """Build it once, `open` it, and give it to every front-end."""
 
     def __init__(
@@ -133,7 +133,8 @@ class Studio(Office, Darkroom):
                 await self._store.requeue(row.id)
             if isinstance(row.request, Generate | Upscale):
                 job = self._jobs.setdefault(row.id, revived(row))
-                self._dispatcher.add(Ticket(job, row.request, row.seq, row.attempt, row.deaths))
+                person = self._store.people.person(row.user_key)
+                self._dispatcher.add(Ticket(job, row.request, row.seq, row.attempt, row.deaths, person=person))
         await self._same()
         await self._dispatcher.open()
         self._open = True
@@ -231,7 +232,7 @@ class Studio(Office, Darkroom):
 
     def waiting(self, user: User) -> list[Job]:
         """This person's jobs that have not ended, the oldest first."""
-        return [one.job for one in self._endings.tickets.values() if one.job.user.key == user.key]
+        return [one.job for one in self._tickets(user)]
 
     def styles(self, origin: Origin | None = None) -> list[Style]:
         """The styles there are, or that may be used in a place."""
@@ -307,6 +308,7 @@ class Studio(Office, Darkroom):
             asked_key=asked.asked_key,
             pixels=asked.pixels,
             accepted=self._monotonic(),
+            person=self._store.people.person(user.key),
         )
         self._jobs[row.id] = job
         if asked.earlier is not None:
@@ -357,6 +359,6 @@ class Studio(Office, Darkroom):
 
     def _own(self, user: User, job_id: str) -> Job:
         job = self._jobs.get(job_id) or self._seen.get(job_id)
-        if job is None or job.user.key != user.key:
+        if job is None or not self.owns(user, job.user.key):
             raise NotYours
         return job

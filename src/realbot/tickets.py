@@ -41,6 +41,7 @@ class Ticket:
     promised: Eta | None = None
     accepted: float | None = None  #: None for a job of an earlier life of the bot
     run: Run | None = None
+    person: str = ""  #: whose turn it is; empty: of the account alone
     #: Whoever sets it decides the end: the picture or the cancellation, never both.
     ended: bool = False
 
@@ -51,7 +52,7 @@ class Ticket:
     @property
     def place(self) -> Place:
         model = self.request.model or "" if isinstance(self.request, Generate) else ""
-        return Place(self.seq, self.id, self.job.user.key, model)
+        return Place(self.seq, self.id, self.person or self.job.user.key, model)
 
     @property
     def features(self) -> Features:

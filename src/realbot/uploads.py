@@ -73,8 +73,8 @@ class Uploads:
 
     def knows(self, user: User, image: ImageId) -> bool:
         """Whether this person brought this picture or was shown it lately."""
-        since = self._known.get((user.key, image))
-        return since is not None and self.monotonic() - since < KEEP
+        known = (self._known.get((key, image)) for key in self.store.people.accounts(user.key))
+        return any(since is not None and self.monotonic() - since < KEEP for since in known)
 
     async def check(self, user: User, image: ImageId) -> None:
         """Raise NotYours when this person may not start from this picture, Invalid when it is lost."""
@@ -88,9 +88,9 @@ class Uploads:
             raise Invalid("This picture is lost, please ask for it again.", word=image)
         return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
 
-    async def forget(self, user: User) -> None:
-        """Nothing that this person brought or was shown is kept for them, and what nobody needs is deleted."""
-        for key in [key for key in self._known if key[0] == user.key]:
+    async def forget(self, user_key: str) -> None:
+        """Nothing that this account brought or was shown is kept for them, and what nobody needs is deleted."""
+        for key in [key for key in self._known if key[0] == user_key]:
             del self._known[key]
         await self._forget()
 
