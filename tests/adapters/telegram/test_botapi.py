@@ -282,7 +282,7 @@ async def test_T20_tokens_methods_and_outages(api, anna, bot):
             answer = await raw.post(path)
             assert (answer.status_code, answer.json()["description"]) == (code, description)
         assert (await raw.post(f"{good}/sendMessage", json={"chat_id": anna.id, "text": "json"})).json()["ok"]
-    assert len(api.complaints) == 2
+    assert "noSuchMethod is no method of this double" in api.complaints
     api.complaints.clear()
     await api.stop()
     with pytest.raises(NetworkError):
