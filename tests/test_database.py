@@ -340,3 +340,15 @@ async def test_D21_an_upgrade_that_the_disk_does_not_take_leaves_everything_as_i
         assert "scope" not in [column[1] for column in db.execute("PRAGMA table_info(jobs)")]
     async with Store.open(tmp_path) as store:
         assert await store.row("old") is not None
+
+
+async def test_P12_an_upgrade_leaves_no_trace_of_a_person_in_free_pages(tmp_path: Path) -> None:
+    person = User("discord", "7000000000000000007")
+    charges = [f"INSERT INTO charges VALUES ('job-{n}', '{person.key}', {time.time()}, 1)" for n in range(500)]
+    aged(tmp_path, 3, *charges)
+    async with Store.open(tmp_path) as store:
+        assert (await store.usage(person, time.time())).today == 500
+        await store.erase(person)
+        assert (await store.usage(person, time.time())).today == 500
+        for file in tmp_path.glob(f"{database.NAME}*"):
+            assert person.id.encode() not in file.read_bytes()
