@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests" / "adapters" / "discord"), str(ROOT / "src")]
+sys.path[:0] = [str(ROOT / part) for part in ("tests/adapters/discord", "tests/adapters", "src")]
 
 from loopback import Loopback  # noqa: E402
 from loopback_faults import Close, Fault, Limited, Reset, Stall, Status  # noqa: E402

@@ -15,8 +15,10 @@ from servers import halfway, limited, ok, reset, serving, silence, status, wired
 
 from realbot.adapters.discord.wire import (
     ANSWER,
+    CALM,
     LOGIN,
     PROGRESS,
+    RATE,
     REFUSALS,
     RESULT,
     USUAL,
@@ -66,6 +68,35 @@ async def test_DC5_after_six_tries_in_two_minutes_it_is_the_outboxs_turn():
         assert len(server.asked) == RESULT.tries == 6
         assert time.at - begun <= 120
         assert caught.value.uncertain
+
+
+async def test_C14_no_more_goes_out_in_a_second_than_discord_takes_and_progress_lets_results_pass():
+    time, sent = Time(), []
+    answer = Route("POST", "/interactions/{webhook_id}/{webhook_token}/callback", webhook_id=1, webhook_token="t")
+    async with serving() as server, wired(server, time) as wire:
+
+        async def send(patience: Patience, route: Route, times: int) -> None:
+            for _ in range(times):
+                with trying(patience):
+                    await wire.request(route, json={})
+                sent.append((patience, route, time.at))
+
+        # Logging in is over.
+        time.at += 1
+        await send(PROGRESS, message(), CALM)
+        assert not time.slept
+        await send(RESULT, message(), RATE - CALM)
+        assert not time.slept
+        await send(ANSWER, answer, 100)
+        assert not time.slept
+        await send(PROGRESS, message(), 2 * RATE)
+        await send(RESULT, message(), 2 * RATE)
+    counted = [at for _, route, at in sent if route is not answer]
+    for n, at in enumerate(counted):
+        assert sum(at - 1 < other <= at for other in counted[: n + 1]) <= RATE
+    waited = [at for patience, _, at in sent if patience is PROGRESS]
+    for n, at in enumerate(waited):
+        assert sum(at - 1 < other <= at for other in waited[: n + 1]) <= CALM
 
 
 async def test_DC5_waits_are_scattered():
