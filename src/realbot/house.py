@@ -122,6 +122,18 @@ class House:
             await self._store.rule(rules.key, rules.data(), author, {"paused": on})
             self._keep(rules)
 
+    async def move(self, old: str, new: str) -> None:
+        """A place has another key from now on; what was settled for it holds on."""
+        async with self._changing:
+            rules = self._rules.get(old)
+            if rules is None:
+                return
+            moved = replace(rules, key=checked(new))
+            await self._store.rule(new, moved.data(), "", {"moved": old})
+            await self._store.rule(old, None, "", {"moved": new})
+            del self._rules[old]
+            self._keep(moved)
+
     async def leave(self, key: str, author: str) -> None:
         """The bot is not there any more."""
         async with self._changing:

@@ -103,6 +103,11 @@ class Office(Reception):
         """Who changed what about a place (None: everywhere), the latest first."""
         return [Change(*entry) for entry in await self._store.audit(key or EVERYWHERE, limit)]
 
+    async def moved(self, old: str, new: str) -> None:
+        """A server or channel has another key from now on; its rules go with it."""
+        await self._whole(self._house.move(old, new))
+        self._stir()
+
     async def left(self, key: str) -> int:
         """The bot is not in this server any more: its rules are deleted, what waits there is cancelled; how many."""
         gone = await self._withdraw([one for one in self._endings.tickets.values() if key in one.job.origin.keys])
