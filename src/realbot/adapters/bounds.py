@@ -16,6 +16,21 @@ from realbot.sections import Cache, Limits, Moderation, Section
 #: What can be set with one value; lists of words have their own command.
 SECTIONS: dict[str, type[Section]] = {"limits": Limits, "moderation": Moderation, "cache": Cache}
 ORDERS = {"adult": ADULT, "scope": SCOPES}
+#: Numbers that are offered for each limit, as far as they are possible.
+OFFERED: dict[str, tuple[float, ...]] = {
+    "waiting_per_user": (1, 2, 3, 5, 10),
+    "per_day": (5, 10, 20, 50, 100, 200),
+    "cooldown": (0, 5, 10, 30, 60, 300),
+    "max_steps": (4, 8, 12, 20, 28, 50, 100),
+    "min_side": (64, 128, 256, 512),
+    "max_side": (512, 768, 1024, 1536, 2048),
+    "max_pixels": (262_144, 589_824, 1_048_576, 2_097_152, 4_194_304),
+    "max_count": (1, 2, 4, 8),
+    "max_guidance": (3.5, 5, 7.5, 10, 15, 20, 30),
+    "max_prompt": (200, 500, 1000, 2000),
+    "max_styles": (0, 1, 2, 3, 5),
+    "max_weight": (0.5, 1, 1.5, 2),
+}
 #: What takes a place's own value back.
 RESET = "reset"
 
@@ -73,16 +88,31 @@ class Bound:
         if get_origin(field.annotation) is Literal:
             order = ORDERS[self.name]
             return notices.either(order[order.index(value) :])
-        low = next((rule.ge for rule in field.metadata if isinstance(rule, Ge)), 0)
-        high = next((rule.le for rule in field.metadata if isinstance(rule, Le)), value)
+        low, high = self._ends
         if self.name == "per_day":
-            return notices.span(1, value) if value else notices.span_quota(_number(high))
+            return notices.span(1, value) if value else notices.span_quota(high)
         loosest_is_low = STRICTER[self.section][self.name] is max
-        return notices.span(*((value, _number(high)) if loosest_is_low else (_number(low), value)))
+        return notices.span(*((value, high) if loosest_is_low else (low, value)))
 
+    def offered(self, base: Section) -> tuple[str, ...]:
+        """Some of the values that it may be where whoever runs the bot has set `base`, to choose from."""
+        value = getattr(base, self.name)
+        if isinstance(value, bool):
+            return ("true", "false") if value else ("false",)
+        if isinstance(value, str):
+            order = ORDERS[self.name]
+            return order[order.index(value) :]
+        (low, high), stricter = self._ends, STRICTER[self.section][self.name]
+        numbers = {number for number in (*OFFERED[self.name], value) if low <= number <= high}
+        return tuple(notices.number(number) for number in sorted(numbers) if stricter(value, number) == number)
 
-def _number(value: Any) -> float:
-    return float(value)
+    @property
+    def _ends(self) -> tuple[float, float]:
+        """The least and the most that the setting can be at all."""
+        rules = SECTIONS[self.section].model_fields[self.name].metadata
+        low: Any = next((rule.ge for rule in rules if isinstance(rule, Ge)), 0)
+        high: Any = next((rule.le for rule in rules if isinstance(rule, Le)), 0)
+        return float(low), float(high)
 
 
 _EVERY = [Bound(section, name) for section, fields in STRICTER.items() for name in fields]

@@ -217,6 +217,54 @@ def erased(number: int) -> str:
     ).format(number=number)
 
 
+# Linked accounts
+
+
+def account(key: str) -> str:
+    """One of a person's other accounts, by its key, such as "discord:123"."""
+    platform, _sign, number = key.partition(":")
+    return f"{platform.capitalize()} · {number}"
+
+
+def link_title() -> str:
+    return _("Linked accounts")
+
+
+def link_none() -> str:
+    return _("This account is linked with no other one.")
+
+
+def link_code() -> str:
+    return _("A code that links one more:")
+
+
+def link_what() -> str:
+    return _(
+        "Linked accounts are one person: they share history, favourites, styles, defaults and limits, and either can "
+        "delete everything. Enter a code only when you have made it yourself."
+    )
+
+
+def link_more() -> str:
+    return _("Link one more")
+
+
+def link_leave() -> str:
+    return _("Unlink this account")
+
+
+def link_stay() -> str:
+    return _("Stay linked")
+
+
+def link_question() -> str:
+    return _("Unlink this account? Each account keeps the pictures that were asked for with it, and the defaults.")
+
+
+def link_left() -> str:
+    return _("Unlinked: this account is on its own again.")
+
+
 # Help
 
 

@@ -43,7 +43,7 @@ class Key:
 Rows = Sequence[Sequence[Key]]
 
 
-def to(label: str, screen: str, *, style: str = "", uses: int = 0, **state: Any) -> Key:
+def to(label: str, screen: str, /, *, style: str = "", uses: int = 0, **state: Any) -> Key:
     """A button that shows a screen in a state, which is JSON data."""
     detail = json.dumps({"to": screen, **state}, sort_keys=True, ensure_ascii=False)
     return Key(label, SCREEN, detail=detail, style=style, uses=uses, days=7.0)
@@ -58,7 +58,7 @@ async def keyboard(studio: Studio, rows: Rows, user: User, place: str) -> Inline
             "" if key.open else user.key,
             key.index,
             key.detail,
-            "" if key.open else place,
+            place,
             key.uses,
             key.days,
         )

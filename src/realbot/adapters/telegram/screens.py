@@ -7,16 +7,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from telegram import InputMediaPhoto, MaybeInaccessibleMessage, Message
+from telegram import MaybeInaccessibleMessage, Message
 from telegram.error import TelegramError
 
 from realbot.actions import Action
 from realbot.adapters.files import Picture
 from realbot.adapters.telegram import wire
 from realbot.adapters.telegram.asked import Asked, below
-from realbot.adapters.telegram.files import shown
+from realbot.adapters.telegram.files import media, send, shown
 from realbot.adapters.telegram.keyboard import Key, Rows, keyboard, to
-from realbot.adapters.telegram.text import CAPTION, MESSAGE, Text
+from realbot.adapters.telegram.text import MESSAGE, Text
 from realbot.errors import Invalid
 from realbot.jobs import Origin, User
 
@@ -64,7 +64,7 @@ class Screens:
         """A screen that buttons made with `to(label, name, …)` show."""
         self._draws[name] = draw
 
-    async def open(self, asked: Asked, name: str, **state: Any) -> None:
+    async def open(self, asked: Asked, name: str, /, **state: Any) -> None:
         """Answer a message with a screen. Raises Refused."""
         viewer = Viewer(asked.bot, asked.user, asked.origin, asked.private)
         await self._send(viewer, await self._draws[name](viewer, state))
@@ -92,19 +92,11 @@ class Screens:
             text = screen.text.cut(MESSAGE)
             await viewer.bot.send_message(text=str(text), entities=text.entities(), reply_markup=markup, **where)
             return
-        text, photo = screen.text.cut(CAPTION), await shown(screen.picture)
-        await viewer.bot.send_photo(
-            photo=photo.data,
-            filename=photo.name,
-            caption=str(text),
-            caption_entities=text.entities(),
-            reply_markup=markup,
-            **where,
-        )
+        await send(viewer.bot, await shown(screen.picture), screen.text, reply_markup=markup, **where)
 
     async def _edit(self, viewer: Viewer, message: MaybeInaccessibleMessage, screen: Screen) -> None:
         where: dict[str, Any] = {"chat_id": message.chat.id, "message_id": message.message_id}
-        if screen.picture is None and isinstance(message, Message) and message.photo:
+        if screen.picture is None and isinstance(message, Message) and (message.photo or message.document):
             # A picture cannot be taken out of a message: the screen goes on in a new one.
             await self._send(viewer, screen)
             await viewer.bot.delete_message(**where)
@@ -114,6 +106,5 @@ class Screens:
             text = screen.text.cut(MESSAGE)
             await viewer.bot.edit_message_text(text=str(text), entities=text.entities(), reply_markup=markup, **where)
             return
-        text, photo = screen.text.cut(CAPTION), await shown(screen.picture)
-        media = InputMediaPhoto(photo.data, filename=photo.name, caption=str(text), caption_entities=text.entities())
-        await viewer.bot.edit_message_media(media=media, reply_markup=markup, **where)
+        picture = media(await shown(screen.picture), screen.text)
+        await viewer.bot.edit_message_media(media=picture, reply_markup=markup, **where)

@@ -1,0 +1,113 @@
+"""/help and /start: how to ask for pictures, on one page, and what an address with a word after it opens."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from realbot.adapters import captions, sentences, words
+from realbot.adapters.files import Picture
+from realbot.adapters.telegram import controls, sayings
+from realbot.adapters.telegram.card import recipe
+from realbot.adapters.telegram.courier import done_of
+from realbot.adapters.telegram.screens import Key, Screen, Viewer
+from realbot.adapters.telegram.text import CAPTION, Text, bold, code, small, units
+from realbot.entries import Entry
+from realbot.errors import Invalid, NotYours, Refused
+from realbot.jobs import Generate, User
+
+if TYPE_CHECKING:
+    from realbot.adapters.telegram import Front
+    from realbot.adapters.telegram.asked import Asked
+
+#: What an address may open by its name.
+SCREENS = frozenset({"history", "settings", "privacy", "link", "help"})
+#: An address that shows a shared recipe.
+RECIPE = re.compile(r"r_(?P<code>[A-Za-z0-9_-]{16,20})")
+#: Requests that the greeting offers.
+EXAMPLES = words.EXAMPLES[:2]
+
+
+def register(front: Front) -> None:
+    guide = Guide(front)
+    front.command("start", guide.start)
+    front.command("help", guide.help)
+    front.screens.add("start", guide.draw)
+    front.screens.add("help", guide.draw_help)
+    front.screens.add("recipe", guide.draw_recipe)
+
+
+class Guide:
+    """The commands and their screens."""
+
+    def __init__(self, front: Front) -> None:
+        self._front, self._studio = front, front.studio
+
+    async def start(self, asked: Asked) -> None:
+        """Greet, or open what the address was for. Raises Refused for a recipe that is not there."""
+        word, screens = asked.text, self._front.screens
+        if not asked.private or not word:
+            await screens.open(asked, "start")
+        elif shared := RECIPE.fullmatch(word):
+            await screens.open(asked, "recipe", code=shared["code"])
+        else:
+            await screens.open(asked, word if word in SCREENS else "start")
+
+    async def help(self, asked: Asked) -> None:
+        await self._front.screens.open(asked, "help")
+
+    async def draw(self, viewer: Viewer, state: dict[str, Any]) -> Screen:
+        """The greeting, with requests to begin with."""
+        text = Text.lines([bold(sayings.greeting(viewer.user.name)), sayings.start(private=viewer.private)])
+        if self._front.me.supports_inline_queries:
+            return Screen(text, [[Key(f"✏️ {example}", switch=example)] for example in EXAMPLES])
+        return Screen(text, [[Key(f"📋 {example}", copy=f"/imagine {example}")] for example in EXAMPLES])
+
+    async def draw_help(self, viewer: Viewer, state: dict[str, Any]) -> Screen:
+        """One page."""
+        limits = self._studio.limits(viewer.user, viewer.origin)
+        commands = [f"/{name} – {sayings.command(name)}" for name in sayings.COMMANDS]
+        text = Text.lines(
+            [
+                bold(sentences.help_title()),
+                sayings.help_start(words.EXAMPLES[0]),
+                sayings.help_groups(self._front.me.username or ""),
+                bold(sentences.help_options()),
+                sayings.help_options_text(),
+                bold(sentences.help_buttons()),
+                sayings.help_buttons_text(),
+                bold(sentences.help_commands()),
+                *commands,
+                small(sentences.help_limits(limits.max_steps, limits.max_side, limits.max_count)),
+                Text(sayings.number(), " ", code(viewer.user.id)) if viewer.private else "",
+            ]
+        )
+        return Screen(text)
+
+    async def draw_recipe(self, viewer: Viewer, state: dict[str, Any]) -> Screen:
+        """A shared recipe. Its picture is shown to whoever it belongs to, and to nobody else."""
+        entry = await self._shared(viewer.user, str(state["code"]))
+        text = recipe(entry.request, None)
+        rows = controls.recipe(entry.request, "", entry.id)
+        return Screen(text, rows, await self._own(viewer.user, entry) if units(str(text)) <= CAPTION else None)
+
+    async def _shared(self, user: User, code: str) -> Entry:
+        """The job whose recipe was shared under a code. Raises Refused."""
+        try:
+            action = await self._studio.acted(code, user, press=False)
+            if action.verb != "recipe" or action.owner:
+                raise NotYours
+            entry = await self._studio.shown(action)
+        except (NotYours, Invalid):
+            raise Invalid(sayings.no_recipe()) from None
+        if not isinstance(entry.request, Generate):
+            raise Invalid(captions.no_prompt())
+        return entry
+
+    async def _own(self, user: User, entry: Entry) -> Picture | None:
+        """The first picture of this person's own job, None for somebody else's."""
+        try:
+            own = await self._studio.entry(user, entry.id)
+            return await self._front.courier.cards.picture(user, own.request, done_of(own), 0)
+        except Refused:
+            return None

@@ -1,0 +1,184 @@
+"""The screens on which the limits, styles and words of a group, or of everywhere, are settled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from telegram import MessageEntity
+
+from realbot.adapters import notices, sentences
+from realbot.adapters.bounds import BOUNDS, RESET, Bound
+from realbot.adapters.plain import plain
+from realbot.adapters.telegram import phrases, sayings
+from realbot.adapters.telegram.gallery import turn
+from realbot.adapters.telegram.screens import Key, Screen, to
+from realbot.adapters.telegram.text import Piece, Text, bold, code, small
+from realbot.errors import Invalid
+from realbot.grammar import nearest
+from realbot.jobs import Origin, User
+from realbot.places import PlaceRules
+from realbot.sections import Moderation
+from realbot.styles import slug
+
+if TYPE_CHECKING:
+    from realbot.studio import Studio
+
+#: Styles on a page, in two columns.
+PAGE = 20
+#: Characters of a word that is blocked.
+WORD = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """Where something is settled: in a group, or for everywhere."""
+
+    key: str | None = None
+    origin: Origin | None = None
+
+    @property
+    def everywhere(self) -> bool:
+        return self.key is None
+
+    def back(self, at: str = "") -> Key:
+        return to(phrases.back(), "realbot", at=at)
+
+
+class Rules:
+    """Each verb changes what it is told to and draws what holds now. The caller has checked who asks."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    async def limits(self, here: Here) -> Screen:
+        """All limits: the values in force, and what they may be."""
+        rules = await self._studio.place(here.key)
+        lines = [
+            Text(code(bound.label), " ", bold(now), f" · {span}", " · ✏️" if bound.own(rules) else "")
+            for bound in BOUNDS.values()
+            for now, span in [self._bound(here, bound)]
+        ]
+        keys = [to(bound.label, "realbot", at="limit", name=bound.label) for bound in BOUNDS.values()]
+        title = Text(bold(sayings.limits_title(everywhere=here.everywhere)))
+        hint = small(sayings.limits_hint(everywhere=here.everywhere))
+        rows = [keys[n : n + 2] for n in range(0, len(keys), 2)]
+        return Screen(Text.lines([title, *lines, hint]), [*rows, [here.back()]])
+
+    async def limit(self, here: Here, by: User, name: str, value: str) -> Screen:
+        """One limit, with a new value where there is one. Raises Invalid with the range."""
+        bound = BOUNDS.get(name.casefold())
+        if bound is None:
+            raise Invalid(sayings.no_limit(plain(name, 40)), word=name[:100], nearest=nearest(name, BOUNDS))
+        if value:
+            await self._studio.rule(here.key, by, **{bound.section: {bound.name: bound.read(value)}})
+        now, span = self._bound(here, bound)
+        own = bound.own(await self._studio.place(here.key))
+        text = Text.lines(
+            [
+                Text(code(bound.label), " · ", bold(now), " · ✏️" if own else ""),
+                sayings.may_be(span),
+                small(sayings.limit_typed(bound.label, now)),
+            ]
+        )
+        keys = [
+            to(f"✓ {one}" if one == now else one, "realbot", at="limit", name=bound.label, value=one,
+               style="success" if one == now else "")
+            for one in bound.offered(self._base(here)[bound.section])
+        ]  # fmt: skip
+        rows = [keys[n : n + 4] for n in range(0, len(keys), 4)]
+        taken = [to(f"↩ {sayings.take_back()}", "realbot", at="limit", name=bound.label, value=RESET)] if own else []
+        note = sayings.limit_changed(bound.label, now) if value else ""
+        return Screen(text, [*rows, [here.back("limits"), *taken]], note=note)
+
+    async def styles(self, here: Here, by: User, state: dict[str, Any]) -> Screen:
+        """Which styles may be used, after one was allowed or denied, or all were allowed. Raises Invalid."""
+        every = [style.name for style in self._studio.styles(None if here.everywhere else Origin("telegram"))]
+        rules = await self._studio.place(here.key)
+        if "reset" in state:
+            rules = await self._studio.rule(here.key, by, styles=())
+        for verb in {"allow", "deny"} & set(state):
+            names = _chosen(rules, every, verb, str(state[verb]))
+            rules = await self._studio.rule(here.key, by, styles=names)
+        text = notices.styles_any(len(every))
+        if rules.styles:
+            text = notices.styles_only(", ".join(rules.styles))
+        page, pages = int(state.get("page", 0)), max(1, -(-len(every) // PAGE))
+        page = min(max(page, 0), pages - 1)
+        keys = [_toggle(name, rules, page) for name in every[page * PAGE : (page + 1) * PAGE]]
+        rows = [keys[n : n + 2] for n in range(0, len(keys), 2)]
+        if pages > 1:
+            rows.append(turn(page, pages, "realbot", at="styles"))
+        reset = [to(sayings.every_style(), "realbot", at="styles", reset=True)] if rules.styles else []
+        title = bold(sayings.styles_title(everywhere=here.everywhere))
+        return Screen(Text.lines([title, plain(text, 2000)]), [*rows, [here.back(), *reset]])
+
+    async def words(self, here: Here, by: User, state: dict[str, Any]) -> Screen:
+        """Which words are not painted, after some were added or taken out, or all were. Raises Invalid."""
+        own = list((await self._studio.place(here.key)).moderation.get("blocked", ()))
+        changed = _changed(own, state)
+        if changed != own:
+            await self._studio.rule(here.key, by, moderation={"blocked": changed or None})
+        base = self._base(here)["moderation"]
+        inherited = len(base.blocked) if isinstance(base, Moderation) else 0
+        listed = Text(Piece(", ".join(changed), MessageEntity.SPOILER)) if changed else Text(notices.none())
+        text = Text.lines(
+            [
+                bold(notices.words_title()),
+                listed,
+                notices.words_inherited(inherited) if inherited and not here.everywhere else "",
+                small(sayings.words_typed()),
+            ]
+        )
+        taken = [to(f"↩ {sayings.no_words()}", "realbot", at="words", reset=True)] if changed else []
+        return Screen(text, [[here.back(), *taken]])
+
+    def _base(self, here: Here) -> dict[str, Any]:
+        """What may not be loosened there."""
+        return self._studio.configured() if here.everywhere else self._studio.settled()
+
+    def _bound(self, here: Here, bound: Bound) -> tuple[str, str]:
+        """The value in force and what it may be."""
+        now = self._studio.settled(here.origin)[bound.section]
+        return bound.shown(now), bound.span(self._base(here)[bound.section])
+
+
+def _chosen(rules: PlaceRules, every: Sequence[str], verb: str, typed: str) -> list[str]:
+    """The styles that may be used once one is allowed or denied; empty for all of them. Raises Invalid."""
+    if not typed:
+        raise Invalid(notices.style_missing())
+    name = slug(typed)
+    if name not in every:
+        near = nearest(name, every)
+        raise Invalid(sentences.no_such_style(plain(typed, 60), near), nearest=near)
+    names = {*rules.styles, name} if verb == "allow" else set(rules.styles or every) - {name}
+    if not names & set(every):
+        raise Invalid(notices.last_style())
+    return [] if names >= set(every) else sorted(names & set(every))
+
+
+def _toggle(name: str, rules: PlaceRules, page: int) -> Key:
+    """Allows a style that may not be used, and denies one that may."""
+    if not rules.styles or name in rules.styles:
+        return to(f"✓ {name}", "realbot", style="success", at="styles", page=page, deny=name)
+    return to(name, "realbot", at="styles", page=page, allow=name)
+
+
+def _changed(own: list[str], state: dict[str, Any]) -> list[str]:
+    """The words once some are added or taken out. Raises Invalid for one that is not among them, or none."""
+    if "reset" in state:
+        return []
+    for verb in {"block", "allow"} & set(state):
+        typed = str(state[verb]).replace("\n", ",").split(",")
+        told = [" ".join(word.split())[:WORD] for word in typed if word.strip()]
+        if not told:
+            raise Invalid(sayings.word_missing())
+        known = {word.casefold(): word for word in own}
+        if verb == "block":
+            return [*own, *(word for word in dict.fromkeys(told) if word.casefold() not in known)]
+        gone = {word.casefold() for word in told}
+        if unknown := gone - set(known):
+            raise Invalid(sayings.word_unknown(sorted(unknown)[0]))
+        return [word for word in own if word.casefold() not in gone]
+    return own
