@@ -65,7 +65,7 @@ class Inline:
                 results,
                 cache_time=CACHE,
                 is_personal=True,
-                next_offset=following,
+                next_offset=following or None,
                 button=InlineQueryResultsButton(sayings.paint_this(), start_parameter=START) if nothing else None,
             )
         except (TelegramError, Down) as error:
