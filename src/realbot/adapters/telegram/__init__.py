@@ -103,7 +103,7 @@ class Front:
             try:
                 await call(asked)
             except Refused as error:
-                await asked.reply(words.refusal(error))
+                await asked.refuse(error)
             except (TelegramError, Down):
                 raise
             except Exception:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from telegram import Chat, InlineKeyboardMarkup, Message, ReplyParameters, Update
 
+from realbot.adapters import words
 from realbot.adapters.telegram import place
-from realbot.adapters.telegram.limiter import USUAL, Patience
-from realbot.adapters.telegram.text import MESSAGE, Text
+from realbot.adapters.telegram.limiter import USUAL
+from realbot.adapters.telegram.text import MESSAGE, Text, dead
+from realbot.errors import Refused
 from realbot.jobs import Origin, User
 
 if TYPE_CHECKING:
@@ -48,8 +50,12 @@ class Asked:
             text=str(said), entities=said.entities(), reply_markup=markup, rate_limit_args=USUAL, **below(self.origin)
         )
 
+    async def refuse(self, error: Refused) -> Message:
+        """Answer why something is not done. Raises Down and the errors of Telegram."""
+        return await self.reply(dead(words.refusal(error), commands=True))
 
-def below(origin: Origin, patience: Patience | None = None) -> dict[str, Any]:
+
+def below(origin: Origin) -> dict[str, Any]:
     """Where an answer goes: below the message that asked, also when that is deleted meanwhile, in its topic."""
     where: dict[str, Any] = {"chat_id": int(origin.place)}
     if origin.message:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from telegram import MessageEntity
+
 from realbot.adapters import captions, words
 from realbot.adapters.files import Picture
 from realbot.adapters.plain import plain
@@ -18,7 +20,7 @@ from realbot.adapters.promises import Shown
 from realbot.adapters.telegram import phrases
 from realbot.adapters.telegram.controls import controls
 from realbot.adapters.telegram.keyboard import Rows
-from realbot.adapters.telegram.text import Text, block, quoted, small
+from realbot.adapters.telegram.text import Text, block, dead, quoted
 from realbot.errors import Refused
 from realbot.jobs import Cancelled, Done, Eta, Failed, Generate, Job, Request, Running, Status, User, Waiting, is_final
 
@@ -62,7 +64,7 @@ class Cards:
             try:
                 pictures = await self.pictures(job.user, job.request, status)
             except Refused as error:
-                return Card(Text.lines([finished(job.request, status), words.refusal(error)]), rows[-1:])
+                return Card(Text.lines([finished(job.request, status), dead(words.refusal(error))]), rows[-1:])
             return Card(finished(job.request, status), rows, pictures)
 
     async def kept(self, user: User, job_id: str, request: Request, done: Done, *, favourite: bool) -> Card:
@@ -132,12 +134,13 @@ def finished(request: Request, done: Done) -> Text:
     """What stands below a picture: what was asked, and the recipe in one line."""
     said = [captions.from_history()] if done.cached else []
     line = captions.line(request, done.seed, 0.0 if done.cached else done.seconds)
-    return Text.lines([heading(request), *(small(plain(note, 400)) for note in [*said, *words.notes(done)]), line])
+    notes = [dead(plain(note, 400), MessageEntity.ITALIC) for note in [*said, *words.notes(done)]]
+    return Text.lines([heading(request), *notes, dead(line)])
 
 
 def ended(request: Request, status: Failed | Cancelled) -> Text:
     """A card without a picture."""
-    return Text.lines([heading(request), plain(words.say(status), 600)])
+    return Text.lines([heading(request), dead(plain(words.say(status), 600))])
 
 
 def heading(request: Request) -> Text:
@@ -148,6 +151,6 @@ def heading(request: Request) -> Text:
 
 def recipe(request: Request, done: Done | None) -> Text:
     """All that a picture was made with, and the line that asks for it again, which a tap copies."""
-    facts = [phrases.fact(label, plain(value, 400)) for label, value in words.facts(request, done)]
+    facts = [dead(phrases.fact(label, plain(value, 400))) for label, value in words.facts(request, done)]
     line = Text(block(words.recipe(request))) if isinstance(request, Generate) else Text()
     return Text.lines([heading(request), *facts, line])

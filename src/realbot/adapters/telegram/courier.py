@@ -17,13 +17,13 @@ from realbot.adapters.outbox import Down, Outbox
 from realbot.adapters.telegram import phrases, place
 from realbot.adapters.telegram.acting import Acting
 from realbot.adapters.telegram.asked import below
-from realbot.adapters.telegram.card import Cards
+from realbot.adapters.telegram.card import Card, Cards, heading
 from realbot.adapters.telegram.delivery import Delivery, Spot, Undeliverable
 from realbot.adapters.telegram.limiter import GROUP, PRIVATE, PROGRESS, USUAL
 from realbot.adapters.telegram.text import Text
 from realbot.entries import Entry
-from realbot.errors import Invalid, Refused
-from realbot.jobs import Board, Cancelled, Done, Job, Running, Status, is_final
+from realbot.errors import Invalid, NotYours
+from realbot.jobs import Board, Done, Job, Running, Status, is_final
 
 if TYPE_CHECKING:
     from realbot.adapters.clock import Clock
@@ -41,6 +41,8 @@ LONG = 2 * 60.0
 PACE = 0.2
 #: Latest pictures among which undelivered ones are looked for.
 LATEST = 20
+#: Messages that showed a picture anew and are remembered, so that they can be deleted with it.
+COPIES = 50
 
 
 class Courier:
@@ -65,6 +67,8 @@ class Courier:
         self._tasks: set[asyncio.Task[Any]] = set()
         #: Where the cards of the jobs are that are followed now.
         self._spots: dict[str, Spot] = {}
+        #: What their cards show now, so that nothing is changed into itself.
+        self._drawn: dict[str, Card] = {}
         #: Cards that show a progress no more, because Telegram refused to change them.
         self._still: set[str] = set()
         self._acting = Acting(bot, clock)
@@ -104,7 +108,9 @@ class Courier:
             # Noted before, so that a repeated update shows no second card.
             await self._place(job, spot)
             try:
-                spot = await self.delivery.card(job, await self.cards.render(job, job.status), job.origin)
+                card = await self.cards.render(job, job.status)
+                spot = await self.delivery.card(job, card)
+                self._drawn[job.id] = card
             except (TelegramError, Down) as error:
                 log.warning("job %s has no card until its end: %s", job.id, error)
             await self._place(job, spot)
@@ -139,9 +145,15 @@ class Courier:
         async def note(spot: Spot) -> None:
             """What is shown anew is no promise that a restart must keep."""
 
-        spot = await self.delivery.deliver(job, card, Spot(), note)
-        if spot.photos:
-            await self._studio.place_card(entry.id, "", {"photos": list(spot.photos)})
+        try:
+            spot = await self.delivery.deliver(job, card, Spot(), note)
+        except Undeliverable as error:
+            log.info("job %s was not shown again: %s", job.id, error)
+            raise Invalid(captions.trouble()) from None
+        copies = (await self._studio.cards(entry.id)).get("copies", [])
+        copies = [*copies, *map(list, spot.messages(viewer.origin.place))][-COPIES:]
+        photos = {"photos": list(spot.photos)} if spot.photos else {}
+        await self._studio.place_card(entry.id, "", {"copies": copies, **photos})
 
     async def _follow(self, job: Job) -> None:
         try:
@@ -153,6 +165,7 @@ class Courier:
             self._still.discard(job.id)
             self._known.discard(job.id)
             self._spots.pop(job.id, None)
+            self._drawn.pop(job.id, None)
 
     async def _progress(self, job: Job, status: Status) -> bool:
         """Change a card that is not final; whether Telegram was asked."""
@@ -160,10 +173,14 @@ class Courier:
             spot = await self._spot(job)
             if not spot.message:
                 return False
-            changed = await self.delivery.edit(job, await self.cards.render(job, status), spot, PROGRESS)
+            card = await self.cards.render(job, status)
+            if card == self._drawn.get(job.id):
+                return False
+            self._drawn.pop(job.id, None)
+            changed = await self.delivery.edit(job, card, spot, PROGRESS)
             if changed.photo != spot.photo:
                 await self._place(job, changed)
-            self._spots[job.id] = changed
+            self._spots[job.id], self._drawn[job.id] = changed, card
         except Down as error:
             log.debug("job %s: %s", job.id, error)
         except TelegramError as error:
@@ -182,22 +199,41 @@ class Courier:
             await self._studio.delivering(job.id)
             try:
                 spot = await self.delivery.deliver(job, await self.cards.render(job, job.status), spot, note)
-            except (Undeliverable, Refused) as error:
-                if isinstance(job.status, Cancelled):
+            except NotYours:
+                log.info("job %s was deleted meanwhile", job.id)
+                return
+            except Undeliverable as error:
+                if isinstance(job.status, Done):
+                    await self._keep(job, str(error))
+                else:
+                    log.info("nobody was told how job %s ended: %s", job.id, error)
                     await self._studio.delivered(job.id)
-                    return
-                log.warning("job %s stays in the history: %s", job.id, error)
-                await self._studio.kept(job.id, str(error)[:500])
-                self._reminded.discard(job.user.key)
                 return
             await note(spot)
         await self._ping(job, spot)
         await self._studio.delivered(job.id)
 
+    async def _keep(self, job: Job, why: str) -> None:
+        """A picture could not be brought to its person: the card says so, or else their next request does."""
+        log.warning("job %s stays in the history: %s", job.id, why)
+        spot = await self._spot(job)
+        await self._studio.kept(job.id, why[:500])
+        self._reminded.discard(job.user.key)
+        if not spot.message:
+            return
+        with words.language(job.origin.locale):
+            card = Card(Text.lines([heading(job.request), captions.undelivered(1)]))
+        try:
+            await self.delivery.edit(job, card, spot, USUAL)
+        except (TelegramError, Down) as error:
+            log.info("the card of job %s does not say so: %s", job.id, error)
+        else:
+            await self._studio.place_card(job.id, "", {"told": True})
+
     async def _ping(self, job: Job, spot: Spot) -> None:
         """Tell a person once that a long wait is over; a changed card makes no sound."""
         late = isinstance(job.status, Done) and self._clock.now() - job.created > LONG
-        if not late or spot.how != "edit" or spot.pinged or not (await self._studio.preferences(job.user)).ping:
+        if not late or spot.how == "message" or spot.pinged or not (await self._studio.preferences(job.user)).ping:
             return
         await self._place(job, replace(spot, pinged=True))
         try:

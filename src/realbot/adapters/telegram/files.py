@@ -6,11 +6,17 @@ import asyncio
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
+from telegram import InputMediaDocument, InputMediaPhoto, Message
 
 from realbot.adapters import files
 from realbot.adapters.files import Picture, Sized
+from realbot.adapters.telegram.text import CAPTION, Text
+
+if TYPE_CHECKING:
+    from .wire import Bot
 
 #: Bytes of a photo and of a document, and of a file that a bot can download.
 PHOTO, DOCUMENT, DOWNLOAD = 10 * 10**6, 50 * 10**6, 20 * 10**6
@@ -18,6 +24,8 @@ PHOTO, DOCUMENT, DOWNLOAD = 10 * 10**6, 50 * 10**6, 20 * 10**6
 SIDES, RATIO = 10_000, 20
 #: Bytes that the rest of a request may take.
 REST = 64 * 2**10
+#: How many ways there are to show a picture: a photo in each format, and the file as a document.
+WAYS = files.STEPS + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,27 +34,46 @@ class Photo:
 
     data: bytes
     name: str
-    alt: str
     document: bool = False
 
 
-async def shown(picture: Picture, first: int = 0) -> Photo:
-    """The picture as a photo, smaller or in another format where it must be; `first` as in `files.fitted`.
+async def shown(picture: Picture, way: int = 0) -> Photo:
+    """The picture as a photo, smaller or in another format where it must be.
 
-    Raises OSError for a file that cannot be read.
+    `way` counts the ones before that Telegram did not take. Raises OSError for a file that cannot be read.
     """
     narrow, picture = await asyncio.to_thread(_within, picture)
-    if narrow:
-        (sized,) = await files.fitted([picture], DOCUMENT - REST, first)
-    else:
-        (sized,) = await files.fitted([picture], PHOTO - REST, first)
-    return Photo(sized.data, sized.name, sized.alt, document=narrow)
+    document = narrow or way >= files.STEPS
+    room = (DOCUMENT if document else PHOTO) - REST
+    (sized,) = await files.fitted([picture], room, way % files.STEPS)
+    return Photo(sized.data, sized.name, document)
 
 
 async def original(picture: Picture) -> tuple[Sized, bool]:
     """The file as it was painted, or the largest copy of it that Telegram takes; whether it is the original."""
     (sized,) = await files.fitted([picture], DOCUMENT - REST)
     return sized, sized.name == picture.name
+
+
+def media(photo: Photo, text: Text | None = None, *, document: bool = False) -> InputMediaPhoto | InputMediaDocument:
+    """A picture that takes the place of another or stands in an album, with its caption."""
+    caption = (text or Text()).cut(CAPTION)
+    given: dict[str, Any] = {
+        "filename": photo.name, "caption": str(caption) or None, "caption_entities": caption.entities(),
+    }  # fmt: skip
+    if document or photo.document:
+        # A small WebP file would otherwise become a sticker.
+        return InputMediaDocument(photo.data, disable_content_type_detection=True, **given)
+    return InputMediaPhoto(photo.data, **given)
+
+
+async def send(bot: Bot, photo: Photo, text: Text, **where: Any) -> Message:
+    """Send a picture as a message of its own. Raises Down and the errors of Telegram."""
+    caption = text.cut(CAPTION)
+    given = {"filename": photo.name, "caption": str(caption) or None, "caption_entities": caption.entities(), **where}
+    if photo.document:
+        return await bot.send_document(document=photo.data, disable_content_type_detection=True, **given)
+    return await bot.send_photo(photo=photo.data, **given)
 
 
 def _within(picture: Picture) -> tuple[bool, Picture]:

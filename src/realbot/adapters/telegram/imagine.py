@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from telegram import Chat, Document, Message, PhotoSize, Update
@@ -10,13 +13,13 @@ from telegram.error import TelegramError
 from telegram.ext import MessageHandler, filters
 
 from realbot import grammar
-from realbot.adapters import captions
 from realbot.adapters.outbox import Down
 from realbot.adapters.telegram import phrases
 from realbot.adapters.telegram.asked import Asked
+from realbot.adapters.telegram.delivery import Spot
 from realbot.adapters.telegram.files import DOWNLOAD
 from realbot.adapters.telegram.presses import actions
-from realbot.errors import Invalid, NotYours, Refused
+from realbot.errors import Invalid, Refused
 from realbot.jobs import Generate, ImageId, Origin, User
 
 if TYPE_CHECKING:
@@ -24,8 +27,12 @@ if TYPE_CHECKING:
 
 #: Sides are multiples of this, in pixels.
 MULTIPLE = 16
-#: How much of a picture that is painted anew stays, when nothing is said: 0 keeps it, 1 ignores it.
+#: How far a new picture goes from the one it begins with, when nothing is said: 0 keeps it, 1 ignores it.
 STRENGTH = 0.6
+#: How often a file is asked for, and seconds for each try.
+TRIES, DEADLINE = 2, 20.0
+#: Own pictures among which one of an album is looked for, and albums of others that are remembered.
+LATEST, ALBUMS = 20, 100
 COMMAND = re.compile(r"/(?P<name>\w+)(?:@(?P<bot>\w+))?(?:\s+|$)")
 
 
@@ -34,6 +41,8 @@ class Imagine:
 
     def __init__(self, front: Front) -> None:
         self._front, self._studio = front, front.studio
+        #: Albums of which one picture was answered; the others say nothing new.
+        self._albums: deque[str] = deque(maxlen=ALBUMS)
 
     async def asked(self, asked: Asked) -> None:
         """Paint what follows the command, or what a picture's caption says. Raises Refused."""
@@ -52,7 +61,11 @@ class Imagine:
         message = update.message
         if message is None or message.via_bot is not None or message.forward_origin is not None:
             return
-        words = (message.text or message.caption or "").strip()
+        words, album = (message.text or message.caption or "").strip(), message.media_group_id
+        if album is not None:
+            if not words and album in self._albums:
+                return
+            self._albums.append(album)
         command = COMMAND.match(words)
         if command is not None:
             await self._commanded(update, command, words)
@@ -73,21 +86,23 @@ class Imagine:
     def _meant(self, message: Message, words: str) -> bool:
         """Whether this is for us: everything in private, answers to our pictures and mentions in groups."""
         if message.chat.type == Chat.PRIVATE:
-            return bool(words) or (_picture(message) is not None and not message.media_group_id)
-        answered = message.reply_to_message
-        ours = answered is not None and answered.from_user is not None and answered.from_user.id == self._front.me.id
-        if (
-            ours
-            and answered is not None
-            and words
-            and (_picture(answered) is not None or _picture(message) is not None)
-        ):
             return True
-        return bool(self._front.me.username) and f"@{self._front.me.username}".casefold() in words.casefold()
+        answered = message.reply_to_message
+        if words and answered is not None and self._ours(answered) and (_picture(answered) or _picture(message)):
+            return True
+        return self._name.search(words) is not None
+
+    def _ours(self, message: Message) -> bool:
+        return message.from_user is not None and message.from_user.id == self._front.me.id
+
+    @property
+    def _name(self) -> re.Pattern[str]:
+        """The bot's own name in a text."""
+        return re.compile(rf"@{re.escape(self._front.me.username or '')}\b", re.IGNORECASE)
 
     async def _plain(self, asked: Asked) -> None:
         """Words without a command; our own name is no part of them."""
-        words = re.sub(rf"@{re.escape(self._front.me.username or '')}\b", " ", asked.text, flags=re.IGNORECASE).strip()
+        words = self._name.sub(" ", asked.text).strip()
         command = COMMAND.match(words)
         if command is not None and command["name"].casefold() == "imagine":
             words = words[command.end() :]
@@ -102,47 +117,48 @@ class Imagine:
         base = Generate(prompt="", source=source, strength=None if source is None else STRENGTH)
         request = grammar.parse(words, base, area=preset.width * preset.height, multiple=MULTIPLE)
         if source is None and request.strength is not None:
-            raise Invalid(captions.sourceless())
+            raise Invalid(phrases.sourceless())
         return await self._studio.defaulted(user, request, origin)
 
     async def _source(self, asked: Asked) -> ImageId | None:
         """The picture to begin with: the message's own, else the one that it answers. Raises Invalid."""
-        own = _picture(asked.message)
-        if own is None and asked.message.document is not None:
-            raise Invalid(phrases.not_a_picture())
+        own, answered = _picture(asked.message), asked.message.reply_to_message
         if own is not None:
             return await self._fetched(asked, own)
-        answered = asked.message.reply_to_message
+        if asked.message.effective_attachment is not None:
+            raise Invalid(phrases.not_a_picture())
         if answered is None or (found := _picture(answered)) is None:
             return None
-        if answered.from_user is not None and answered.from_user.id == self._front.me.id:
-            exact = await self._exact(asked, answered)
-            if exact is not None:
-                return exact
-        return await self._fetched(asked, found)
+        exact = await self._exact(asked, answered) if self._ours(answered) else None
+        return exact or await self._fetched(asked, found)
 
     async def _exact(self, asked: Asked, answered: Message) -> ImageId | None:
-        """The picture of one of this person's own cards as it was painted; Telegram has only a smaller copy."""
+        """The picture that a message of ours shows, as it was painted; Telegram has only a smaller copy of it."""
         for action_id in actions(answered):
-            try:
+            with suppress(Refused):
                 action = await self._studio.acted(action_id, asked.user, press=False)
-                entry = await self._studio.entry(asked.user, action.job_id)
-            except (NotYours, Refused):
-                continue
-            if len(entry.images) == 1:
-                return entry.images[0]
+                if len((await self._studio.shown(action)).images) == 1:
+                    return (await self._studio.enlarge(asked.user, action.job_id, 0, 2, shown=True)).source
+        if answered.media_group_id is None:
+            return None
+        number, chat = str(answered.message_id), str(answered.chat.id)
+        for entry in await self._studio.history(asked.user, LATEST):
+            spot = Spot.load(await self._studio.cards(entry.id))
+            if spot.shelf == chat and number in spot.album:
+                return entry.images[spot.album.index(number)]
         return None
 
     async def _fetched(self, asked: Asked, found: PhotoSize | Document) -> ImageId:
         """The id of a picture that a person sent. Raises Invalid in one sentence."""
         if (found.file_size or 0) > DOWNLOAD:
             raise Invalid(phrases.too_large(found.file_size or 0, DOWNLOAD))
-        try:
-            file = await asked.bot.get_file(found.file_id)
-            data = bytes(await file.download_as_bytearray())
-        except (TelegramError, Down):
-            raise Invalid(phrases.not_loaded()) from None
-        return await self._studio.upload(asked.user, data, asked.origin)
+        for _ in range(TRIES):
+            with suppress(TelegramError, Down, TimeoutError):
+                async with asyncio.timeout(DEADLINE):
+                    file = await asked.bot.get_file(found.file_id)
+                    data = bytes(await file.download_as_bytearray())
+                return await self._studio.upload(asked.user, data, asked.origin)
+        raise Invalid(phrases.not_loaded())
 
 
 def _picture(message: Message) -> PhotoSize | Document | None:
@@ -157,5 +173,5 @@ def register(front: Front) -> None:
     """Add the command, and what does without it; last of all, because it takes what no command is for."""
     imagine = Imagine(front)
     front.command("imagine", imagine.asked)
-    kinds = filters.UpdateType.MESSAGE & (filters.TEXT | filters.CAPTION | filters.PHOTO | filters.Document.IMAGE)
+    kinds = filters.UpdateType.MESSAGE & (filters.TEXT | filters.CAPTION | filters.ATTACHMENT)
     front.app.add_handler(MessageHandler(kinds, imagine.message))

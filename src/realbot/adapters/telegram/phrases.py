@@ -54,12 +54,20 @@ def too_large(size: int, most: int) -> str:
     )
 
 
+def sourceless() -> str:
+    return _("A strength needs a picture: send one with these words below it, or answer one with them.")
+
+
 def not_loaded() -> str:
     return _("Your picture could not be read from Telegram; please send it again.")
 
 
 def captionless() -> str:
     return _("What should I make of this picture? Send it with a caption, or answer it with a few words.")
+
+
+def not_yours() -> str:
+    return _("Only the person who asked for this picture can do that. With its recipe you can paint your own.")
 
 
 def uncertain(number: int) -> str:

@@ -6,7 +6,6 @@ The store knows what a button stands for, whose it is and where it belongs; noth
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from telegram.error import TelegramError
 from realbot.actions import Action
 from realbot.adapters import buttons, captions, words
 from realbot.adapters.outbox import Down
-from realbot.adapters.telegram import controls, place, tweaks, wire
+from realbot.adapters.telegram import controls, phrases, place, tweaks, wire
 from realbot.adapters.telegram.card import recipe
 from realbot.adapters.telegram.courier import done_of
 from realbot.adapters.telegram.delivery import Spot
@@ -89,6 +88,10 @@ class Press:
     def where(self) -> dict[str, Any]:
         return {"chat_id": self.chat.id, "message_id": self.message_id}
 
+    @property
+    def spot(self) -> tuple[str, str]:
+        return str(self.chat.id), str(self.message_id)
+
 
 class Presses:
     """One for all cards and screens of a front-end."""
@@ -116,11 +119,12 @@ class Presses:
             note, alert = await self._press(update, query)
             await answer.give(note, alert=alert)
         except NotYours:
-            await answer.give(captions.not_yours(), alert=True)
+            await answer.give(phrases.not_yours(), alert=True)
         except Refused as error:
             await answer.give(words.refusal(error), alert=True)
         except (TelegramError, Down) as error:
             log.warning("a press was not carried out: %s", error)
+            await answer.give(captions.trouble(), alert=True)
         except Exception:
             log.exception("a press was not carried out")
             await answer.give(captions.trouble(), alert=True)
@@ -187,7 +191,7 @@ class Presses:
             case "show":
                 entry = await self._studio.entry(press.user, action.job_id)
                 await self._courier.send_kept(Viewer(self._bot, press.user, press.origin, private=False), entry)
-                await self._offer(press, await self._usual(entry))
+                await self._courier.delivery.remove([press.spot])
             case _:
                 await self._menu(press)
         return ""
@@ -249,13 +253,12 @@ class Presses:
         # Of several presses at once only one goes on.
         await self._studio.acted(press.action_id, press.user, moderator_of=moderated)
         entry = await self._studio.shown(press.action)
-        spot = Spot.load(await self._studio.cards(entry.id))
+        cards = await self._studio.cards(entry.id)
         await self._studio.forget(press.user, entry.id, moderated)
-        with contextlib.suppress(TelegramError, Down):
-            await self._bot.delete_message(**press.where)
-        here = spot.message == str(press.message_id)
+        messages = dict.fromkeys([press.spot, *map(tuple, cards.get("copies", []))])
         if entry.origin.platform == place.PLATFORM:
-            await self._courier.delivery.remove(entry.origin, Spot(album=spot.album, chat=spot.chat) if here else spot)
+            messages |= dict.fromkeys(Spot.load(cards).messages(entry.origin.place))
+        await self._courier.delivery.remove(messages)
         return captions.deleted()
 
     async def _favourite(self, press: Press) -> str:

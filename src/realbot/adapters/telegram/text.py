@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
 
@@ -15,10 +17,14 @@ from realbot.adapters.plain import plain
 
 #: UTF-16 units of a message's text, and of the caption of a picture.
 MESSAGE, CAPTION = 4096, 1024
-#: Characters of a prompt on a card; the recipe has it whole.
+#: UTF-16 units of a prompt on a card; the recipe has it whole.
 PROMPT = 280
-#: What Telegram itself would turn into a mention, a command, a tag, an address or a telephone number.
-LIVE = re.compile(r"[@/#$:]|\w\.\w|\d{5}")
+#: What Telegram itself would turn into a mention, a command, a tag, an address, a moment or a telephone number.
+LIVE = re.compile(r"[@＠/#＃$]|\w\.[^\W\d]|\d\.\d+\.\d|\d:\d|\d(?:[ ().-]{0,2}\d){4,}")
+#: Commands that a tap sends from our own sentences.
+COMMAND = re.compile(r"/(?:cancel|help|history|imagine|link|privacy|queue|realbot|settings|styles)[.,;:!?)]*")
+#: Signs that Telegram leaves out of what it is sent, which would shift every look behind them.
+UNSENT = dict.fromkeys([*range(0x09), *range(0x0B, 0x20), 0x7F, *range(0x2028, 0x202F), *range(0xD800, 0xE000)])
 GRAPHEMES = regex.compile(r"\X")
 
 
@@ -45,7 +51,8 @@ class Text:
                 pieces += part.pieces
             elif part:
                 pieces.append(Piece(part) if isinstance(part, str) else part)
-        self.pieces = tuple(piece for piece in pieces if piece.text)
+        shown = (replace(piece, text=piece.text.translate(UNSENT)) for piece in pieces)
+        self.pieces = tuple(piece for piece in shown if piece.text)
 
     def __add__(self, other: str | Piece | Text) -> Text:
         return Text(self, other)
@@ -79,7 +86,7 @@ class Text:
         for piece in self.pieces:
             text = shortened(piece.text, left)
             left -= units(text)
-            kept.append(Piece(text, piece.kind, piece.moment))
+            kept.append(replace(piece, text=text))
             if text != piece.text:
                 break
         return Text(*kept, "…")
@@ -141,8 +148,27 @@ def when(text: str, moment: float) -> Piece:
 
 def quoted(text: str, limit: int = PROMPT) -> Piece:
     """What a person wrote, on one line: in bold, or as code where Telegram would make something of it."""
-    line = plain(text, limit)
-    if any("\u0590" <= sign <= "\u08ff" for sign in line):
+    line = plain(text, len(text))
+    if units(line) > limit:
+        line = f"{shortened(line, limit - 1).rstrip()}…"
+    if any(unicodedata.bidirectional(sign) in ("R", "AL") for sign in line):
         # Isolated, text from right to left does not turn what stands beside it.
         line = f"\u2068{line}\u2069"
     return code(line) if LIVE.search(line) else bold(line)
+
+
+def dead(sentence: str, kind: str = "", *, commands: bool = False) -> Text:
+    """A sentence of ours that may hold what a person wrote: words that Telegram would make something of are code.
+
+    `kind` is the look of the rest. With `commands`, those of ours can be tapped.
+    """
+    touched = bytearray(len(sentence))
+    for found in LIVE.finditer(sentence):
+        touched[found.start() : found.end()] = b"1" * len(found[0])
+    words = list(re.finditer(r"\s+|\S+", sentence))
+    live = [any(touched[one.start() : one.end()]) and not (commands and COMMAND.fullmatch(one[0])) for one in words]
+    for n in range(1, len(words) - 1):
+        # What stands between two such words joins them: a message has no more than a hundred looks.
+        live[n] = live[n] or (words[n][0].isspace() and live[n - 1] and live[n + 1])
+    runs = itertools.groupby(zip(live, words, strict=True), key=lambda found: found[0])
+    return Text(*(Piece("".join(one[0] for _, one in run), MessageEntity.CODE if on else kind) for on, run in runs))

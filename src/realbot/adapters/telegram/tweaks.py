@@ -86,7 +86,7 @@ def opened(label: str, job_id: str) -> Key:
 def menu(  # noqa: PLR0917 - all that a menu can be about
     job_id: str, request: Generate, detail: str, styles: Sequence[Style], usual: tuple[int, int], limits: Limits
 ) -> list[list[Key]]:
-    """The menu that a pressed button leads to; `usual` is the width and height that the model paints by itself, in pixels.
+    """The menu that a pressed button leads to; `usual` is the model's own width and height, in pixels.
 
     Raises KeyError, TypeError or ValueError for a damaged `detail`.
     """
