@@ -99,6 +99,19 @@ async def test_C8_requests_that_arrive_together_share_a_commit(store: Store) -> 
     assert [row.seq for row in await store.waiting()] == list(range(1, 202))
 
 
+async def test_a_verb_that_waits_for_anything_but_the_database_fails_alone(store: Store) -> None:
+    async def waits(db: rows.aiosqlite.Connection) -> None:
+        await db.execute("INSERT INTO meta VALUES ('half', 'done')")
+        await asyncio.sleep(0)
+
+    done = await asyncio.gather(put(store), store._writer.run(waits), put(store), return_exceptions=True)
+    assert [isinstance(value, RuntimeError) for value in done] == [False, True, False]
+    with pytest.raises(RuntimeError, match="not the database"):
+        await store._writer.run(waits, write=False)
+    assert len(await store.waiting()) == 2
+    assert await store.remembered("half") is None
+
+
 async def test_H15_a_verb_that_breaks_a_rule_of_the_table_fails_alone(store: Store) -> None:
     wrong = replace(APPLE, source="not an id")
     done = await asyncio.gather(put(store), put(store, request=wrong), put(store), return_exceptions=True)

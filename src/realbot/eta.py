@@ -28,6 +28,8 @@ DECILE = 1.2816
 UPSCALE = "upscale"
 #: How fast the ranges widen after a miss; one miss in ten on each side keeps the width as it is.
 PACE = 0.1
+#: Below so many seconds, times are shown in such steps.
+GRAINS = ((20, 1.0), (60, 2.0), (300, 10.0), (1200, 30.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +117,17 @@ class Timings:
 
     def guess(self, features: Features, switch: bool = False) -> Guess | None:
         """Seconds of one picture on an idle engine, with or without a change of styles. None: nothing to go by."""
+        known = self._guesses.get((features, switch))
+        if known is not None:
+            return known
         seen = self._seen.get(features.model)
         if not seen:
             return None
-        features = replace(features, styles=())
-        if (features, switch) not in self._guesses:
-            self._guesses[features, switch] = self._fresh(features, switch, list(reversed(seen)))
-        return self._guesses[features, switch]
+        bare = (replace(features, styles=()), switch)
+        if bare not in self._guesses:
+            self._guesses[bare] = self._fresh(*bare, list(reversed(seen)))
+        self._guesses[features, switch] = self._guesses[bare]
+        return self._guesses[bare]
 
     def _fresh(self, features: Features, switch: bool, recent: Sequence[_Seen]) -> Guess:
         # Attention costs more than its share in large pictures, so pictures of like size count for more.
@@ -216,7 +222,10 @@ def rounded(eta: Eta) -> Eta:
 
 
 def _grain(seconds: float) -> float:
-    return next((grain for below, grain in ((20, 1.0), (60, 2.0), (300, 10.0), (1200, 30.0)) if seconds < below), 60.0)
+    for below, grain in GRAINS:
+        if seconds < below:
+            return grain
+    return 60.0
 
 
 def _deciles(values: Sequence[float], weights: Sequence[float]) -> tuple[float, float, float]:

@@ -25,7 +25,7 @@ from .belongings import Belongings
 from .errors import NotYours
 from .jobs import Generate, ImageId, Origin, Request, User, to_json
 from .rows import ACCOUNTS, JOB, OWN, Circle, Row, Usage
-from .writer import BUSY_WAIT, PATIENCE, Writer, finish
+from .writer import PATIENCE, Connection, Writer, finish
 
 __all__ = ["Row", "Store", "Usage"]
 
@@ -51,7 +51,7 @@ class Store(Belongings):
         try:
             pepper = await finish(asyncio.ensure_future(asyncio.to_thread(_ready, folder, ledger)))
             assert pepper is not None
-            async with aiosqlite.connect(folder / database.NAME, isolation_level=None, timeout=BUSY_WAIT) as db:
+            async with Connection(folder / database.NAME) as db:
                 db.row_factory = sqlite3.Row
                 for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
                     await (await db.execute(f"PRAGMA {pragma}")).close()

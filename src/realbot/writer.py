@@ -1,7 +1,8 @@
 """The one task that owns the database connection.
 
 Verbs wait in line, run whole, and are acknowledged only after their commit. Verbs that wait together share one
-fsync; each stays its own savepoint, so a verb that fails takes nothing of its neighbours with it.
+fsync; each stays its own savepoint, so a verb that fails takes nothing of its neighbours with it. They run in the
+connection's thread, where a verb waits for nothing but its own statements.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 
 import aiosqlite
 
@@ -44,6 +46,42 @@ async def finish(task: asyncio.Future[T]) -> T | None:
     return None if task.cancelled() else task.result()
 
 
+class Connection(aiosqlite.Connection):
+    """A connection to which a whole verb can be handed over: the way to its thread and back is longer than a statement.
+
+    `async with Connection(path) as db: ...`
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(lambda: sqlite3.connect(path, isolation_level=None, timeout=BUSY_WAIT), iter_chunk_size=64)
+
+    async def run(self, work: Work[T]) -> T:
+        """Run `work`, which waits for nothing but this connection, in the connection's thread."""
+        value: T = await self._execute(_run, self, work)
+        return value
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if threading.current_thread() is self._thread:
+            return fn(*args, **kwargs)
+        return await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        return self
+
+
+def _run(db: Connection, work: Work[T]) -> T:
+    """The value of `work`, whose every statement is done as soon as it is asked for."""
+    steps = work(db).__await__()
+    try:
+        next(steps)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+    steps.close()
+    raise RuntimeError("a verb of the store waits for something that is not the database")
+
+
 @dataclass(slots=True, eq=False)
 class _Item:
     work: Work[Any]
@@ -51,10 +89,14 @@ class _Item:
     deadline: float | None  #: loop time after which the verb is refused if it has not begun
 
 
+#: A verb, what it gave, and why it failed.
+_Outcome: TypeAlias = tuple[_Item, Any, Exception | None]
+
+
 class Writer:
     """Runs verbs one after the other. `committed` is called with the number of commits after each one."""
 
-    def __init__(self, db: aiosqlite.Connection, commits: int, committed: Callable[[int], None], folder: Path) -> None:
+    def __init__(self, db: Connection, commits: int, committed: Callable[[int], None], folder: Path) -> None:
         self._db = db
         self._commits = commits
         self._committed = committed
@@ -129,7 +171,7 @@ class Writer:
         while self._reads:
             item = self._reads[0]
             try:
-                value = await item.work(self._db)
+                value = await self._db.run(item.work)
             except Exception as error:
                 _settle(item, error=error)
             else:
@@ -153,17 +195,12 @@ class Writer:
                 _settle(item, error=QueueFull("The bot is busy, please try again in a moment."))
 
     async def _write(self, batch: list[_Item]) -> None:
-        outcomes: list[tuple[_Item, Any, Exception | None]]
         try:
             await self._begin(batch)
             if not batch:
                 return
-            outcomes = [(item, *await self._attempt(item)) for item in batch]
-            if all(failure is not None for _, _, failure in outcomes):
-                await self._db.execute("ROLLBACK")
-            else:
-                await self._db.execute("UPDATE meta SET value = ? WHERE name = 'commits'", (str(self._commits + 1),))
-                await self._db.execute("COMMIT")
+            outcomes = await self._db.run(lambda db: self._together(db, batch))
+            if any(failure is None for _, _, failure in outcomes):
                 self._commits += 1
                 self._committed(self._commits)
         except sqlite3.Error as error:
@@ -178,10 +215,20 @@ class Writer:
         for item, value, failure in outcomes:
             _settle(item, value, failure)
 
+    async def _together(self, db: aiosqlite.Connection, batch: list[_Item]) -> list[_Outcome]:
+        """Run the verbs and commit what did not fail."""
+        outcomes = [(item, *await self._attempt(item)) for item in batch]
+        if all(failure is not None for _, _, failure in outcomes):
+            await db.execute("ROLLBACK")
+        else:
+            await db.execute("UPDATE meta SET value = ? WHERE name = 'commits'", (str(self._commits + 1),))
+            await db.execute("COMMIT")
+        return outcomes
+
     async def _attempt(self, item: _Item) -> tuple[Any, Exception | None]:
         await self._db.execute("SAVEPOINT verb")
         try:
-            value = await item.work(self._db)
+            value = _run(self._db, item.work)
         except sqlite3.OperationalError:
             raise  # a full disk may have ended the whole transaction: each verb of the batch is tried alone
         except Exception as error:
