@@ -238,6 +238,14 @@ def link_code() -> str:
     return _("A code that links one more:")
 
 
+def link_how() -> str:
+    """With the gaps {discord} and {telegram} for the commands."""
+    return _(
+        "Enter it with your other account within ten minutes: on Discord as {discord}, on Telegram in a private chat "
+        "with me as {telegram}."
+    )
+
+
 def link_what() -> str:
     return _(
         "Linked accounts are one person: they share history, favourites, styles, defaults and limits, and either can "

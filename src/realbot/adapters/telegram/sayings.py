@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from realbot.adapters import sentences
 from realbot.adapters.telegram.text import Piece, Text, bold, code, when
 from realbot.adapters.words import _
 
@@ -155,10 +156,7 @@ def linked_aside() -> str:
 
 
 def link_how(made: str) -> Text:
-    before, _sign, after = _(
-        "Enter it with your other account within ten minutes: on Discord as {discord}, on Telegram in a private chat "
-        "with me as {telegram}."
-    ).partition("{discord}")
+    before, _sign, after = sentences.link_how().partition("{discord}")
     between, _sign, end = after.partition("{telegram}")
     return Text(before, code(f"/link code:{made}"), between, code(f"/link {made}"), end)
 
