@@ -98,7 +98,7 @@ def menu(  # noqa: PLR0917 - all that a menu can be about
         case "weight":
             return _weights(job_id, request, draft, str(state["style"]), limits)
         case "size":
-            return _sizes(job_id, draft, usual, limits)
+            return _sizes(job_id, request, draft, usual, limits)
         case "steps":
             return _steps(job_id, request, draft, limits)
     return _main(job_id, request, draft)
@@ -135,17 +135,16 @@ def _styles(job_id: str, request: Generate, draft: Draft, styles: Sequence[Style
     for style in styles[page * PAGE : (page + 1) * PAGE]:
         if style.name in names:
             without = replace(draft, styles=tuple(use for use in using if use.name != style.name))
-            keys.append(_to(f"✓ {style.name}", job_id, "styles", without, page=page, look="success"))
+            keys.append(_to(style.name, job_id, "styles", without, page=page, chosen=True))
         else:
             keys.append(_to(style.name, job_id, "weight", draft, style=style.name))
-    rows = [keys[n : n + 2] for n in range(0, len(keys), 2)]
     turn = [
         _to("‹", job_id, "styles", draft, page=(page - 1) % pages),
         _to(phrases.pages(page, pages), job_id, "styles", draft, page=page),
         _to("›", job_id, "styles", draft, page=(page + 1) % pages),
     ]
     none = _to(phrases.no_style(), job_id, "main", replace(draft, styles=()))
-    return [*rows, *([turn] if pages > 1 else []), [_to(phrases.back(), job_id, "main", draft), none]]
+    return [*_rows(keys, 2), *([turn] if pages > 1 else []), [_to(phrases.back(), job_id, "main", draft), none]]
 
 
 def _weights(job_id: str, request: Generate, draft: Draft, style: str, limits: Limits) -> list[list[Key]]:
@@ -157,34 +156,45 @@ def _weights(job_id: str, request: Generate, draft: Draft, style: str, limits: L
         for weight in WEIGHTS
         if weight <= limits.max_weight
     ]
-    return [
-        [_to(style, job_id, "weight", draft, style=style)],
-        keys[:3],
-        keys[3:],
-        [_to(phrases.back(), job_id, "styles", draft)],
-    ]
+    title = _to(style, job_id, "weight", draft, style=style)
+    return [[title], keys[:3], keys[3:], [_to(phrases.back(), job_id, "styles", draft)]]
 
 
-def _sizes(job_id: str, draft: Draft, usual: tuple[int, int], limits: Limits) -> list[list[Key]]:
-    keys = [_to(f"{phrases.usual_size()} · {usual[0]}×{usual[1]}", job_id, "main", replace(draft, size=usual))]
+def _sizes(job_id: str, request: Generate, draft: Draft, usual: tuple[int, int], limits: Limits) -> list[list[Key]]:
+    now = draft.size or (request.width, request.height)
+
+    def key(label: str, size: tuple[int, int]) -> list[Key]:
+        if not _allowed(*size, limits):
+            return []
+        label = f"{label} · {size[0]}×{size[1]}"
+        return [_to(label, job_id, "main", replace(draft, size=size), chosen=size == now)]
+
+    keys: list[Key] = []
     for across, down in SHAPES:
-        width, height = grammar.ratio(across, down, usual[0] * usual[1], MULTIPLE)
-        if (width, height) == usual:
-            continue
-        if max(width, height) <= limits.max_side and min(width, height) >= limits.min_side:
-            label = f"{across}:{down} · {width}×{height}"
-            keys.append(_to(label, job_id, "main", replace(draft, size=(width, height))))
-    pairs = [keys[n : n + 2] for n in range(1, len(keys), 2)]
-    return [keys[:1], *pairs, [_to(phrases.back(), job_id, "main", draft)]]
+        size = grammar.ratio(across, down, usual[0] * usual[1], MULTIPLE)
+        keys += key(f"{across}:{down}", size) if size != usual else []
+    return [key(phrases.usual_size(), usual), *_rows(keys, 2), [_to(phrases.back(), job_id, "main", draft)]]
+
+
+def _allowed(width: int, height: int, limits: Limits) -> bool:
+    sides = limits.min_side <= min(width, height) and max(width, height) <= limits.max_side
+    return sides and width * height <= limits.max_pixels
 
 
 def _steps(job_id: str, request: Generate, draft: Draft, limits: Limits) -> list[list[Key]]:
-    offered = sorted({*(n for n in STEPS if n <= limits.max_steps), *([request.steps] if request.steps else [])})
-    keys = [_to(str(n), job_id, "main", replace(draft, steps=n)) for n in offered]
-    return [*(keys[n : n + 4] for n in range(0, len(keys), 4)), [_to(phrases.back(), job_id, "main", draft)]]
+    now = draft.steps or request.steps or 0
+    offered = sorted(n for n in {*STEPS, now} if 0 < n <= limits.max_steps)
+    keys = [_to(str(n), job_id, "main", replace(draft, steps=n), chosen=n == now) for n in offered]
+    return [*_rows(keys, 4), [_to(phrases.back(), job_id, "main", draft)]]
 
 
-def _to(label: str, job_id: str, at: str, draft: Draft, *, look: str = "", **state: Any) -> Key:
+def _rows(keys: list[Key], width: int) -> list[list[Key]]:
+    return [keys[n : n + width] for n in range(0, len(keys), width)]
+
+
+def _to(label: str, job_id: str, at: str, draft: Draft, *, chosen: bool = False, **state: Any) -> Key:
+    look = "success" if chosen else ""
+    label = f"✓ {label}" if chosen else label
     return Key(label, MENU, job_id, detail=_detail(at=at, draft=draft.data(), **state), style=look, days=DAYS)
 
 
