@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import telegram
 from telegram import Update
-from telegram.error import InvalidToken, TelegramError
+from telegram.error import BadRequest, InvalidToken, TelegramError
 from telegram.ext import ApplicationBuilder, CallbackQueryHandler, CommandHandler, filters
 
 from realbot.adapters import captions, words
@@ -22,14 +22,30 @@ from realbot.adapters.outbox import Down
 from realbot.adapters.telegram.text import Text
 from realbot.errors import ConfigError, Refused
 
-from . import imagine, members, phrases, place, wire
+from . import (
+    admin,
+    commands,
+    gallery,
+    guide,
+    history,
+    imagine,
+    inline,
+    line,
+    link,
+    members,
+    phrases,
+    place,
+    privacy,
+    settings,
+    wire,
+)
 from .asked import Asked
 from .courier import Courier
 from .inbox import KINDS, Inbox
 from .intake import Intake
-from .limiter import LOGIN, Limiter
+from .limiter import Limiter
 from .place import Moves, Rights
-from .poller import STALE, Poller
+from .poller import HOLD, STALE, Poller
 from .presses import Presses
 from .screens import Screens
 from .webhook import Webhook
@@ -47,7 +63,7 @@ GRACE = 1.5
 #: Longest wait between two tries to log in, in seconds.
 LONGEST = 30.0
 #: Modules that add commands, the one that takes whatever no command is for last.
-PARTS = (members, imagine)
+PARTS = (members, line, history, gallery, settings, privacy, guide, link, admin, inline, imagine)
 
 Call = Callable[[Asked], Awaitable[None]]
 
@@ -58,9 +74,7 @@ class Front:
     platform = place.PLATFORM
     me: telegram.User
 
-    def __init__(
-        self, studio: Studio, settings: Telegram, *, clock: Clock | None = None, hold: int | None = None
-    ) -> None:
+    def __init__(self, studio: Studio, settings: Telegram, *, clock: Clock | None = None, hold: int = HOLD) -> None:
         """`hold` is for how many seconds Telegram may hold a poll."""
         self.studio, self.settings, self.clock = studio, settings, clock or Clock()
         self.limiter = Limiter(self.clock)
@@ -72,10 +86,11 @@ class Front:
         self.intake = Intake(studio, self.bot, self.courier)
         self.presses = Presses(studio, self.bot, self.intake, self.courier, self.screens, self.rights, self.moves)
         self.inbox = Inbox(studio, self.clock, self._handle, self._belated, settings.backlog_minutes * 60)
-        self.poller = Poller(settings, self.inbox.take, self.clock, **({} if hold is None else {"hold": hold}))
+        self.poller = Poller(settings, self.inbox.take, self.clock, hold)
         self.webhook = Webhook(settings, self.inbox.take)
         self.app = ApplicationBuilder().bot(self.bot).updater(None).build()
         self._up = False
+        self._commands: set[str] = set()
         self.app.add_handler(CallbackQueryHandler(self.presses.press))
         for part in PARTS:
             part.register(self)
@@ -86,7 +101,9 @@ class Front:
         async def asked(update: Update, context: object) -> None:
             await self.ask(update, call, command=True)
 
-        self.app.add_handler(CommandHandler(name, asked, filters=filters.UpdateType.MESSAGE & ~filters.FORWARDED))
+        own = filters.UpdateType.MESSAGE & ~filters.FORWARDED & ~filters.VIA_BOT
+        self.app.add_handler(CommandHandler(name, asked, filters=own))
+        self._commands.add(name)
 
     async def ask(self, update: Update, call: Call, *, command: bool = False) -> None:
         """Call this for a message, and answer with one sentence what cannot be done."""
@@ -117,31 +134,28 @@ class Front:
 
         Raises ConfigError when Telegram does not take the token, at the start or later.
         """
-        tasks: list[asyncio.Task[None]] = []
+        menus: asyncio.Task[None] | None = None
         try:
-            await self._login()
+            await self._persist(self.app.initialize)
+            self.me = self.bot.bot
             await self.inbox.open(self.bot)
             self.courier.open()
-            listening = asyncio.Event()
-            tasks = [asyncio.create_task(self._listen(listening), name="telegram ears")]
-            if not self.settings.webhook_url:
-                listening.set()
-            waiter = asyncio.create_task(listening.wait())
-            tasks.append(asyncio.create_task(self._announce(waiter, ready), name="telegram start"))
-            await asyncio.wait(tasks[:1])
-            await tasks[0]
+            menus = asyncio.create_task(commands.sync(self), name="telegram commands")
+            await self._listen(ready)
         except InvalidToken as error:
             raise ConfigError(
                 "telegram.token: Telegram does not take this token; ask BotFather for a new one.", key="telegram.token"
             ) from error
         finally:
             self._up = False
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if menus is not None:
+                menus.cancel()
+                await asyncio.gather(menus, return_exceptions=True)
             await self.inbox.close(GRACE)
             await self.courier.close(GRACE)
             await self.app.shutdown()
+            # The library leaves it open where logging in failed.
+            await self.bot.shutdown()
 
     @property
     def health(self) -> str:
@@ -152,38 +166,49 @@ class Front:
             return "Telegram does not answer"
         return "Telegram is away" if self.courier.down else ""
 
-    async def _login(self) -> None:
-        """Find out who the bot is, for as long as Telegram is away. Raises InvalidToken."""
+    async def _persist(self, call: Callable[[], Awaitable[object]]) -> None:
+        """Do this, for as long as Telegram is away once more and again. Raises InvalidToken."""
         pause = 1.0
         while True:
             try:
-                await self.app.initialize()
-                break
+                await call()
+            except InvalidToken:
+                raise
             except (Down, TelegramError) as error:
-                if isinstance(error, InvalidToken):
-                    raise
                 log.warning("Telegram is away: %s", error)
-            await self.clock.sleep(pause * (0.5 + 0.5 * random.random()))
+                wait = error.wait if isinstance(error, Down) else 0.0
+            else:
+                return
+            await self.clock.sleep(max(wait, pause * (0.5 + 0.5 * random.random())))
             pause = min(LONGEST, pause * 2)
-        self.me = self.bot.bot
 
-    async def _listen(self, listening: asyncio.Event) -> None:
-        if self.settings.webhook_url:
-            await self.webhook.listen(listening)
-        else:
-            await self.bot.delete_webhook(rate_limit_args=LOGIN)
+    async def _listen(self, ready: asyncio.Event | None) -> None:
+        """Hear what people write, until cancelled. Raises InvalidToken when the token is not valid any more."""
+        if not self.settings.webhook_url:
+            await self._persist(self.bot.delete_webhook)
+            self._announce(ready)
             await self.poller.listen()
+        async with self.webhook.listening():
+            await self._persist(self._hook)
+            self._announce(ready)
+            await self.limiter.revoked.wait()
+            raise InvalidToken
 
-    async def _announce(self, waiter: asyncio.Task[bool], ready: asyncio.Event | None) -> None:
-        await waiter
-        secret = self.settings.webhook_secret
-        if self.settings.webhook_url and secret is not None:
-            await self.bot.set_webhook(
-                self.settings.webhook_url,
-                secret_token=secret.get_secret_value(),
-                allowed_updates=KINDS,
-                rate_limit_args=LOGIN,
-            )
+    async def _hook(self) -> None:
+        """Tell Telegram where to post. Raises ConfigError when it does not take the address."""
+        url, secret = self.settings.webhook_url, self.settings.webhook_secret
+        assert url is not None
+        assert secret is not None, "checked with the settings"
+        try:
+            await self.bot.set_webhook(url, secret_token=secret.get_secret_value(), allowed_updates=KINDS)
+        except BadRequest as error:
+            raise ConfigError(
+                "telegram.webhook_url: Telegram does not take this address: {reason}.",
+                key="telegram.webhook_url",
+                reason=error.message.rstrip("."),
+            ) from error
+
+    def _announce(self, ready: asyncio.Event | None) -> None:
         self._up = True
         log.info("Telegram: @%s listens", self.me.username)
         if ready is not None:
@@ -199,13 +224,11 @@ class Front:
 
     async def _belated(self, updates: Sequence[Update], seconds: float) -> None:
         """Answer once, below the last of them, that these came too late."""
-        last = next((update for update in reversed(updates) if update.message), None)
-        if last is None:
-            return
-        with words.language(place.locale(last)):
-            asked = Asked.of(self.bot, last)
-            if asked is not None and not place.anonymous(asked.message):
-                await asked.reply(Text(phrases.belated(len(updates), seconds)))
+        meant = [one for one in updates if one.message and place.meant(one.message, self.me, self._commands)]
+        asked = Asked.of(self.bot, meant[-1]) if meant else None
+        if asked is not None:
+            with words.language(place.locale(meant[-1])):
+                await asked.reply(Text(phrases.belated(len(meant), seconds)))
 
 
 __all__ = ["Front"]

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+import math
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from telegram import Update
 
+from realbot.adapters.outbox import Down
 from realbot.adapters.telegram import place
 from realbot.inbox import Parcel
 
@@ -29,11 +31,15 @@ log = logging.getLogger(__name__)
 ABREAST = 32
 #: What Telegram is asked to tell.
 KINDS = ("message", "callback_query", "inline_query", "my_chat_member")
-#: Seconds without a further old update until their senders are answered.
-QUIET = 2.0
+#: Notes on what became of a group; they are never too late.
+NOTES = {"migrate_to_chat_id", "migrate_from_chat_id"}
+#: Seconds without a further old update until their senders are answered, and the longest wait between two tries.
+QUIET, LONGEST = 2.0, 60.0
+#: Senders of old updates who are remembered after they were answered.
+TOLD = 10_000
 
 Handle = Callable[[Update], Awaitable[None]]
-#: Answers the senders of what came too late: the updates of one person in one chat, and the seconds they are old.
+#: Answers the sender of what came too late: the updates of one person in one chat, and the seconds they are old.
 Belated = Callable[[Sequence[Update], float], Awaitable[None]]
 
 
@@ -44,10 +50,12 @@ class Inbox:
         self._studio, self._clock, self._handle, self._belated, self._age = studio, clock, handle, belated, age
         self._bot: Bot | None = None
         self._post = ""
-        self._lanes: dict[str, deque[tuple[Parcel, Update]]] = {}
+        self._lanes: dict[str, deque[Parcel]] = {}
         self._slots = asyncio.Semaphore(ABREAST)
-        self._old: dict[str, list[tuple[Parcel, Update]]] = {}
-        self._answering: asyncio.Task[None] | None = None
+        self._old: dict[str, list[Parcel]] = {}
+        #: When senders of old updates were answered; what they wrote before is covered by that.
+        self._told: OrderedDict[str, float] = OrderedDict()
+        self._answering = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -70,9 +78,9 @@ class Inbox:
     async def close(self, grace: float) -> None:
         """Finish what is being handled, for `grace` seconds; the rest is handled at the next start."""
         self._closed = True
-        tasks = [*self._tasks, *([self._answering] if self._answering else [])]
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
+        tasks = list(self._tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -80,58 +88,76 @@ class Inbox:
     def _sort(self, parcel: Parcel) -> None:
         if self._closed:
             return
-        try:
-            update = Update.de_json(parcel.data, self._bot)
-        except Exception:
-            log.exception("update %d cannot be read", parcel.id)
-            self._spawn(self._open(parcel))
-            return
-        who = parcel.owner or str(update.effective_chat.id if update.effective_chat else "")
-        if self._clock.now() - written(update, parcel) > self._age:
-            chat = update.effective_chat.id if update.effective_chat else ""
-            self._old.setdefault(f"{chat} {who}", []).append((parcel, update))
-            if self._answering is None:
-                self._answering = asyncio.create_task(self._answer(), name="belated updates")
+        who = parcel.owner or chat(parcel.data)
+        if self._clock.now() - written(parcel) > self._age:
+            self._old.setdefault(f"{chat(parcel.data)} {who}", []).append(parcel)
+            if not self._answering:
+                self._answering = True
+                self._spawn(self._answer())
             return
         lane = self._lanes.get(who)
         if lane is None:
             lane = self._lanes[who] = deque()
             self._spawn(self._serve(who))
-        lane.append((parcel, update))
+        lane.append(parcel)
 
     async def _serve(self, who: str) -> None:
         lane = self._lanes[who]
         try:
             while lane and not self._closed:
-                parcel, update = lane[0]
+                parcel = lane.popleft()
                 async with self._slots:
                     try:
-                        await self._handle(update)
+                        await self._handle(Update.de_json(parcel.data, self._bot))
                     except Exception:
                         log.exception("update %d was not handled", parcel.id)
                 await self._open(parcel)
-                lane.popleft()
         finally:
-            self._lanes.pop(who, None)
+            del self._lanes[who]
 
     async def _answer(self) -> None:
         """Tell each sender once what came too late, when no more of it arrives."""
-        while self._old:
-            before = sum(map(len, self._old.values()))
-            await self._clock.sleep(QUIET)
-            if sum(map(len, self._old.values())) > before:
-                continue
-            _, late = self._old.popitem()
-            updates = [update for _, update in late]
+        wait = QUIET
+        try:
+            while self._old and not self._closed:
+                before = sum(map(len, self._old.values()))
+                await self._clock.sleep(wait)
+                if sum(map(len, self._old.values())) > before:
+                    continue
+                wait, late, self._old = QUIET, self._old, {}
+                for sender, parcels in late.items():
+                    try:
+                        await self._tell(sender, parcels)
+                    except Down as error:
+                        self._old.setdefault(sender, [])[:0] = parcels
+                        wait = min(max(wait, error.wait), LONGEST)
+        finally:
+            self._answering = False
+
+    async def _tell(self, sender: str, parcels: Sequence[Parcel]) -> None:
+        """Answer one sender. Raises Down when that has to be tried again."""
+        since = self._told.get(sender, -math.inf)
+        new = [parcel for parcel in parcels if written(parcel) > since]
+        try:
+            if updates := list(self._read(new)):
+                await self._belated(updates, self._clock.now() - min(map(written, new)))
+        except Down as error:
+            if not error.uncertain:
+                raise
+            log.warning("nobody knows whether the sender of belated updates was answered: %s", error)
+        except Exception:
+            log.exception("%d belated updates were not answered", len(new))
+        self._told[sender] = self._clock.now()
+        if len(self._told) > TOLD:
+            self._told.popitem(last=False)
+        await asyncio.gather(*(self._open(parcel) for parcel in parcels))
+
+    def _read(self, parcels: Sequence[Parcel]) -> Iterator[Update]:
+        for parcel in parcels:
             try:
-                await self._belated(
-                    updates, self._clock.now() - min(written(update, parcel) for parcel, update in late)
-                )
+                yield Update.de_json(parcel.data, self._bot)
             except Exception:
-                log.exception("%d belated updates were not answered", len(late))
-            for parcel, _ in late:
-                await self._open(parcel)
-        self._answering = None
+                log.exception("update %d cannot be read", parcel.id)
 
     async def _open(self, parcel: Parcel) -> None:
         try:
@@ -139,7 +165,7 @@ class Inbox:
         except Exception:
             log.exception("update %d will be handled again at the next start", parcel.id)
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -153,9 +179,18 @@ def owner(data: dict[str, Any]) -> str:
     return ""
 
 
-def written(update: Update, parcel: Parcel) -> float:
-    """The Unix time at which it was sent; a press and a search do not tell, and are as old as their arrival here."""
-    message = update.message or update.edited_message
-    if message is not None:
-        return (message.edit_date or message.date).timestamp()
-    return update.my_chat_member.date.timestamp() if update.my_chat_member else parcel.at
+def chat(data: dict[str, Any]) -> str:
+    """The number of the chat that an update is about, empty where it tells of none."""
+    for kind in data.values():
+        if isinstance(kind, dict) and isinstance(found := kind.get("chat"), dict):
+            return str(found.get("id"))
+    return ""
+
+
+def written(parcel: Parcel) -> float:
+    """The Unix time at which an update was written, infinite for what is never too late: a press, a note on a group."""
+    message = parcel.data.get("message")
+    if not isinstance(message, dict) or NOTES & message.keys():
+        return math.inf
+    date = message.get("date")
+    return float(date) if isinstance(date, int) else parcel.at

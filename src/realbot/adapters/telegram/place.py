@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from telegram import CallbackQuery, Chat, Message, Update
@@ -73,6 +74,21 @@ def topic(message: Message) -> str:
 def anonymous(message: Message) -> bool:
     """Whether this was written in the name of a group or a channel, so that nobody knows by whom."""
     return message.sender_chat is not None or message.from_user is None or message.from_user.id in ANONYMOUS
+
+
+def meant(message: Message, me: telegram.User, commands: Collection[str]) -> bool:
+    """Whether somebody wrote this to realbot, and not merely where realbot reads it."""
+    if anonymous(message) or message.forward_origin is not None or message.via_bot is not None:
+        return False
+    words = (message.text or message.caption or "").strip().casefold()
+    if message.chat.type == Chat.PRIVATE:
+        return bool(words or message.photo or message.document)
+    own = f"@{me.username}".casefold()
+    if words.startswith("/"):
+        name, _, bot = words.split(maxsplit=1)[0].removeprefix("/").partition("@")
+        return f"@{bot}" == own or (not bot and name in commands)
+    answered = message.reply_to_message
+    return own in words or (answered is not None and answered.from_user is not None and answered.from_user.id == me.id)
 
 
 class Moves:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
-from telegram import Bot
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
 from realbot.adapters.telegram.inbox import KINDS
-from realbot.adapters.telegram.wire import request
+from realbot.adapters.telegram.limiter import TOLD, unauthorized
+from realbot.adapters.telegram.wire import Request
 from realbot.errors import Refused
 
 if TYPE_CHECKING:
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds for which Telegram holds a poll that has nothing to tell, and after which a silent one is given up.
-HOLD, SILENCE = 25, 40.0
+#: Seconds for which Telegram holds a poll that has nothing to tell; after so many times that, a silent one is given up.
+HOLD, SILENCE = 25, 1.6
 #: Longest wait between two polls that failed, in seconds.
 LONGEST = 30.0
 #: Seconds without a poll that succeeded from which on the front-end is not healthy.
@@ -36,11 +38,10 @@ Take = Callable[[Sequence[dict[str, Any]]], Awaitable[None]]
 class Poller:
     """`take` keeps updates; what it has not kept is told again, because the offset moves only afterwards."""
 
-    def __init__(
-        self, settings: Telegram, take: Take, clock: Clock, *, hold: int = HOLD, silence: float = SILENCE
-    ) -> None:
-        self._settings, self._take, self._clock = settings, take, clock
-        self._hold, self._silence = hold, silence
+    def __init__(self, settings: Telegram, take: Take, clock: Clock, hold: int = HOLD) -> None:
+        """`hold` is for how many seconds Telegram may hold a poll."""
+        self._take, self._clock, self._hold, self._silence = take, clock, hold, hold * SILENCE
+        self._address = f"{settings.api_base.rstrip('/')}/bot{settings.token.get_secret_value()}/getUpdates"
         self._heard = clock.monotonic()
         self._offset: int | None = None
 
@@ -51,42 +52,38 @@ class Poller:
 
     async def listen(self) -> None:
         """Listen until cancelled. Raises InvalidToken when the token is not valid any more."""
-        failures = 0
+        self._heard, failures = self._clock.monotonic(), 0
         while True:
             # Its own connections: what is sent never waits for what is heard, and a wedged pool is thrown away whole.
-            ears = request(read=self._silence, pool=1)
+            ears = Request(read=self._silence, pool=1)
             try:
-                await ears.initialize()
-                bot = Bot(
-                    self._settings.token.get_secret_value(),
-                    base_url=f"{self._settings.api_base.rstrip('/')}/bot",
-                    get_updates_request=ears,
-                    request=ears,
-                )
                 while True:
-                    await self._poll(bot)
+                    await self._poll(ears)
+                    if failures:
+                        log.info("Telegram answers again")
                     failures = 0
-            except InvalidToken:
-                raise
             except (TelegramError, TimeoutError, Refused) as error:
+                if isinstance(error, InvalidToken) and unauthorized(error):
+                    raise
                 failures += 1
-                await self._clock.sleep(self._pause(error, failures))
+                pause = self._pause(error, failures)
             finally:
                 await ears.shutdown()
+            await self._clock.sleep(pause)
 
-    async def _poll(self, bot: Bot) -> None:
+    async def _poll(self, ears: Request) -> None:
+        """Hear what is new and keep it. As JSON, so that an update which cannot be understood stops no other."""
+        wanted = {"limit": MOST, "timeout": self._hold, "allowed_updates": json.dumps(KINDS)}
+        if self._offset is not None:
+            wanted["offset"] = self._offset
         async with asyncio.timeout(self._silence):
-            updates = await bot.get_updates(
-                offset=self._offset,
-                limit=MOST,
-                timeout=self._hold,
-                allowed_updates=KINDS,
-                read_timeout=self._silence,
-            )
+            told = await ears.post(f"{self._address}?{urlencode(wanted)}")
+        if not isinstance(told, list) or not all(numbered(one) for one in told):
+            raise TelegramError("these are no updates")
         self._heard = self._clock.monotonic()
-        if updates:
-            await self._take([update.to_dict() for update in updates])
-            self._offset = updates[-1].update_id + 1
+        if told:
+            await self._take(told)
+            self._offset = int(told[-1]["update_id"]) + 1
         else:
             # All is confirmed. After a quiet week ids begin anew, perhaps below the last one.
             self._offset = None
@@ -101,5 +98,10 @@ class Poller:
             log.critical("another program listens with this bot's token; stop one of them (%s)", error)
             return LONGEST * (0.5 + 0.5 * random.random())
         level = logging.WARNING if failures in (1, 10, 100) else logging.DEBUG
-        log.log(level, "Telegram does not answer (%d times): %s", failures, str(error) or type(error).__name__)
+        log.log(level, "updates do not come (%d times): %s", failures, str(error)[:TOLD] or type(error).__name__)
         return min(LONGEST, 2.0 ** min(failures - 1, 6)) * (0.25 + 0.75 * random.random())
+
+
+def numbered(update: object) -> bool:
+    """Whether this is an update: of all it should hold, what counts is its number."""
+    return isinstance(update, dict) and isinstance(update.get("update_id"), int)

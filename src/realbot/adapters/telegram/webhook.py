@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 HEADER = "X-Telegram-Bot-Api-Secret-Token"
 #: Bytes of an update.
 MOST = 2**20
+#: Seconds that requests get to end when realbot stops.
+GRACE = 1.0
 
 Take = Callable[[Sequence[dict[str, Any]]], Awaitable[None]]
 
@@ -32,11 +34,12 @@ class Webhook:
         self._settings, self._take = settings, take
         self.port = settings.webhook_port
 
-    async def listen(self, listening: asyncio.Event) -> None:
-        """Serve until cancelled; `listening` is set once Telegram can be told the address. Raises ConfigError."""
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Take what is posted. Raises ConfigError."""
         app = web.Application(client_max_size=MOST)
         app.router.add_post("/{path:.*}", self._post)
-        runner = web.AppRunner(app, access_log=None)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE)
         await runner.setup()
         try:
             site = web.TCPSite(runner, self._settings.webhook_host, self._settings.webhook_port)
@@ -51,8 +54,7 @@ class Webhook:
                     reason=error.strerror or str(error),
                 ) from None
             self.port = runner.addresses[0][1]
-            listening.set()
-            await asyncio.Event().wait()
+            yield
         finally:
             await runner.cleanup()
 
@@ -60,13 +62,13 @@ class Webhook:
         secret = self._settings.webhook_secret
         assert secret is not None, "checked with the settings"
         told = request.headers.get(HEADER, "")
-        if not hmac.compare_digest(told.encode(), secret.get_secret_value().encode()):
+        if not hmac.compare_digest(told.encode(errors="surrogateescape"), secret.get_secret_value().encode()):
             log.warning("somebody without the secret posted to the webhook")
             return web.Response(status=403)
         try:
             update = json.loads(await request.read())
             int(update["update_id"])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return web.Response(status=400)
         try:
             await self._take([update])

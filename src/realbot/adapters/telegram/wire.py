@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # Periods as timedelta, which the library asks to opt into; it looks whenever an error carries one.
 os.environ["PTB_TIMEDELTA"] = "1"
@@ -24,27 +25,40 @@ POOL, CONNECT, READ, UPLOAD = 64, 5.0, 15.0, 60.0
 Bot = ExtBot[Patience]
 
 
+class Request(HTTPXRequest):
+    """A pool of connections. What is no answer of Telegram's is an error like any other."""
+
+    def __init__(self, read: float = READ, pool: int = POOL) -> None:
+        super().__init__(
+            connection_pool_size=pool,
+            connect_timeout=CONNECT,
+            read_timeout=read,
+            write_timeout=READ,
+            media_write_timeout=UPLOAD,
+            pool_timeout=CONNECT,
+        )
+
+    @staticmethod
+    def parse_json_payload(payload: bytes) -> dict[str, Any]:
+        """The library's own logs what it cannot read, which may be what people wrote."""
+        try:
+            told = json.loads(payload.decode(errors="replace"))
+        except (ValueError, RecursionError):
+            told = None
+        if not isinstance(told, dict) or not ({"result", "description"} & told.keys()):
+            raise TelegramError("this is no answer of Telegram's")
+        return told
+
+
 def connected(settings: Telegram, limiter: Limiter) -> Bot:
     """The client for everything but listening. It is not logged in yet."""
     return ExtBot(
         settings.token.get_secret_value(),
         base_url=f"{settings.api_base.rstrip('/')}/bot",
         base_file_url=f"{settings.api_base.rstrip('/')}/file/bot",
-        request=request(),
+        request=Request(),
         defaults=Defaults(link_preview_options=LinkPreviewOptions(is_disabled=True)),
         rate_limiter=limiter,
-    )
-
-
-def request(read: float = READ, pool: int = POOL) -> HTTPXRequest:
-    """A pool of connections."""
-    return HTTPXRequest(
-        connection_pool_size=pool,
-        connect_timeout=CONNECT,
-        read_timeout=read,
-        write_timeout=READ,
-        media_write_timeout=UPLOAD,
-        pool_timeout=CONNECT,
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 import tg_fronts
 from tg_panels import World, parts
 
 from realbot.adapters import telegram
+from realbot.adapters.telegram import commands
 from studios import lora
 
 
@@ -32,4 +35,6 @@ async def world(tmp_path, api, anna, bert, root, sections, monkeypatch):
     group = api.supergroup("painters", carl, anna, bert)
     settings = {"owners": (root.id,)}
     async with tg_fronts.house(tmp_path, api, hand=True, sections=sections, telegram=settings) as home:
+        while await home.studio.remembered(commands.NAME) is None:
+            await asyncio.sleep(0.002)
         yield World(home, group, anna, bert, carl, root)
