@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 from pythonjsonlogger.json import JsonFormatter
 
-#: Bot tokens as Telegram and Discord make them, wherever they appear, and interactions' tokens in addresses.
+#: Bot tokens as Telegram and Discord make them, wherever they appear, and interactions' tokens in addresses, where a
+#: colon may be written as %3A.
 TOKEN = re.compile(
-    r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,50}|[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}"
+    r"(?<!\d)\d{6,12}(?::|%3[Aa])[A-Za-z0-9_-]{30,50}|[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}"
     r"|(?<=/)[A-Za-z0-9_-]{100,}"
 )
 #: Libraries whose INFO lines hold addresses with tokens, or nothing of interest.
