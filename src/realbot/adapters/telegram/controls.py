@@ -21,7 +21,7 @@ def controls(
         return [[Key(captions.button("cancel"), "cancel", job_id)]]
     if not isinstance(status, Done):
         again = Key(captions.button("retry"), "again", job_id, style="primary")
-        return [[again, *_edit(request, inline=inline)]] if isinstance(request, Generate) else [[again]]
+        return [[again], _edit(request, inline=inline, label=f"✏️ {phrases.edit()}")]
     keep = [starred(job_id, favourite=favourite), Key("🗑", "delete", job_id, style="danger")]
     recipe = Key(captions.button("recipe"), "recipe", job_id, open=True)
     if isinstance(request, Upscale):
@@ -74,6 +74,7 @@ def _original(job_id: str, index: int = 0) -> Key:
     return Key(captions.button("download"), "download", job_id, index, open=True)
 
 
-def _edit(request: Request, *, inline: bool) -> list[Key]:
-    line = words.recipe(request)
-    return [Key("✏️", switch=line)] if inline and 0 < len(line) <= SWITCH else []
+def _edit(request: Request, *, inline: bool, label: str = "✏️") -> list[Key]:
+    """Puts the words into the field for writing, where they can be changed."""
+    line = words.recipe(request) if isinstance(request, Generate) else ""
+    return [Key(label, switch=line)] if inline and 0 < len(line) <= SWITCH else []
