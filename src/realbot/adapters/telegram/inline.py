@@ -89,7 +89,9 @@ class Inline:
 
     async def _offered(self, entry: Entry) -> list[InlineQueryResultCachedPhoto]:
         """The pictures of a job as Telegram keeps them."""
-        photos = (await self._studio.cards(entry.id)).get("photos") or ()
+        # Before it is delivered, what Telegram has is a preview.
+        noted = await self._studio.cards(entry.id) if entry.state == "delivered" else {}
+        photos = noted.get("photos") or ()
         caption = Text.lines([heading(entry.request), captions.line(entry.request, entry.seed)]).cut(CAPTION)
         return [
             InlineQueryResultCachedPhoto(

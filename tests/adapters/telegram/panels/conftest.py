@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 import tg_fronts
-from tg_panels import World, parts
+from tg_panels import World
 
-from realbot.adapters import telegram
 from realbot.adapters.telegram import commands
 from studios import lora
 
@@ -26,8 +25,7 @@ def root(api):
 
 
 @pytest.fixture
-async def world(tmp_path, api, anna, bert, root, sections, monkeypatch):
-    monkeypatch.setattr(telegram, "PARTS", parts())
+async def world(tmp_path, api, anna, bert, root, sections):
     (tmp_path / "styles").mkdir()
     lora(tmp_path / "styles" / "ink.safetensors", trigger="ink drawing")
     lora(tmp_path / "styles" / "glow.safetensors", trigger="glow", fill=2)

@@ -9,18 +9,9 @@ from botapi_people import Actor, Press
 from botapi_world import Chat, Message
 from tg_fronts import House
 
-from realbot.adapters import telegram
-from realbot.adapters.telegram import admin, gallery, guide, history, inline, line, link, privacy, settings
 from realbot.jobs import Done, Generate, Origin, User
 from realbot.studio import Studio
 from studios import end, until
-
-PANELS = (line, history, gallery, settings, privacy, guide, link, admin, inline)
-
-
-def parts() -> tuple[Any, ...]:
-    """Every module of commands, once."""
-    return tuple(dict.fromkeys((*PANELS, *telegram.PARTS)))
 
 
 @dataclass
