@@ -9,9 +9,17 @@ from botapi_faults import Error, Limited, Status
 
 from realbot.adapters.languages import languages
 from realbot.adapters.telegram import commands
-from studios import until
 
 PRIVATE = ["imagine", "queue", "cancel", "history", "styles", "settings", "link", "privacy", "help"]
+
+
+@pytest.fixture(autouse=True)
+async def told(world) -> int:
+    """The commands were told at the start, in so many requests."""
+    async with asyncio.timeout(10):
+        while await world.studio.remembered(commands.NAME) is None:
+            await asyncio.sleep(0.01)
+    return len(world.home.api.called("setMyCommands"))
 
 
 async def test_each_person_sees_the_commands_of_the_chat_in_their_language(world):
@@ -35,9 +43,9 @@ async def test_every_command_of_the_menu_is_answered(world):
         assert "no command" not in answer.words
 
 
-async def test_telegram_is_told_only_what_is_new(world):
+async def test_telegram_is_told_only_what_is_new(world, told):
     api, front = world.home.api, world.home.front
-    told = len(api.called("setMyCommands"))
+    assert told == len(commands.SCOPES) * len(languages())
     await commands.sync(front)
     assert len(api.called("setMyCommands")) == told
     await world.studio.remember(commands.NAME, "what an earlier version told")
@@ -50,13 +58,10 @@ async def test_in_an_outage_telegram_is_told_until_it_takes_it(world, fault):
     api = world.home.api
     await world.studio.remember(commands.NAME, "what an earlier version told")
     api.commands.clear()
-    rule = api.fault("setMyCommands", fault, 4)
-    if isinstance(fault, Limited):
-        rule.times = 1
-    task = asyncio.create_task(commands.sync(world.home.front))
-    await until(lambda: ("default", None, None, "") in api.commands and task.done(), 20)
-    await task
-    assert await world.studio.remembered(commands.NAME)
+    api.fault("setMyCommands", fault, 1 if isinstance(fault, Limited) else 4)
+    await asyncio.wait_for(commands.sync(world.home.front), 20)
+    assert len(api.commands) == len(commands.SCOPES) * len(languages())
+    assert await world.studio.remembered(commands.NAME) != "what an earlier version told"
 
 
 async def test_what_telegram_refuses_is_not_told_for_ever(world, caplog):
@@ -64,8 +69,8 @@ async def test_what_telegram_refuses_is_not_told_for_ever(world, caplog):
     rule = world.home.api.fault("setMyCommands", Error(400, "Bad Request: BOT_COMMAND_INVALID"), -1)
     await commands.sync(world.home.front)
     assert "something wrong" in caplog.text
-    assert await world.studio.remembered(commands.NAME) == "what an earlier version told"
     assert rule.struck == 1
+    assert await world.studio.remembered(commands.NAME) == "what an earlier version told"
 
 
 # Ways of giving a command
