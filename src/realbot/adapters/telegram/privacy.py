@@ -13,7 +13,7 @@ from telegram import ReplyParameters
 from realbot.adapters import sentences
 from realbot.adapters.telegram import sayings
 from realbot.adapters.telegram.files import DOCUMENT, REST
-from realbot.adapters.telegram.limiter import RESULT
+from realbot.adapters.telegram.limiter import Patience
 from realbot.adapters.telegram.links import alone, aside
 from realbot.adapters.telegram.screens import Screen, Viewer, to
 from realbot.adapters.telegram.text import Text, bold
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Bytes of one file of an export.
 FILE = DOCUMENT - REST
+#: So much takes its time.
+UPLOAD = Patience(tries=3, each=300.0, seconds=900.0, wait=60.0)
 #: Days for which a question such as "really?" can be answered: ten minutes.
 QUESTION = 600 / 86_400
 
@@ -93,7 +95,7 @@ class Privacy:
             caption="\n".join([sentences.export_file(number, files), *_missing(volumes, number)]),
             disable_content_type_detection=True,
             reply_parameters=ReplyParameters(int(viewer.origin.message), allow_sending_without_reply=True),
-            rate_limit_args=RESULT,
+            rate_limit_args=UPLOAD,
         )
 
 
