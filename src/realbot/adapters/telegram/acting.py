@@ -50,18 +50,26 @@ class Acting:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _act(self, where: tuple[str, str]) -> None:
-        chat, thread = where
+        welcome = True
         try:
             while self._painted[where]:
-                try:
-                    await self._bot.send_chat_action(
-                        int(chat),
-                        ChatAction.UPLOAD_PHOTO,
-                        message_thread_id=int(thread) if thread else None,
-                        rate_limit_args=PROGRESS,
-                    )
-                except (TelegramError, Down) as error:
-                    log.debug("no action is shown in %s: %s", chat, error)
+                welcome = welcome and await self._show(*where)
                 await self._clock.sleep(PACE)
         finally:
             del self._painted[where], self._tasks[where]
+
+    async def _show(self, chat: str, thread: str) -> bool:
+        """Show it once; whether Telegram lets us."""
+        try:
+            await self._bot.send_chat_action(
+                int(chat),
+                ChatAction.UPLOAD_PHOTO,
+                message_thread_id=int(thread) if thread else None,
+                rate_limit_args=PROGRESS,
+            )
+        except Down as error:
+            log.debug("no action is shown in %s: %s", chat, error)
+        except TelegramError as error:
+            log.info("no action is shown in %s any more: %s", chat, error)
+            return False
+        return True

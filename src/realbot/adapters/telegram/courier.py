@@ -216,19 +216,22 @@ class Courier:
     async def _keep(self, job: Job, why: str) -> None:
         """A picture could not be brought to its person: the card says so, or else their next request does."""
         log.warning("job %s stays in the history: %s", job.id, why)
-        spot = await self._spot(job)
-        await self._studio.kept(job.id, why[:500])
         self._reminded.discard(job.user.key)
-        if not spot.message:
-            return
+        spot = await self._spot(job)
+        if spot.message and await self._confess(job, spot):
+            await self._studio.place_card(job.id, "", {"told": True})
+        await self._studio.kept(job.id, why[:500])
+
+    async def _confess(self, job: Job, spot: Spot) -> bool:
+        """Say on the card that its picture is in the history only; whether it does."""
         with words.language(job.origin.locale):
             card = Card(Text.lines([heading(job.request), captions.undelivered(1)]))
         try:
             await self.delivery.edit(job, card, spot, USUAL)
         except (TelegramError, Down) as error:
             log.info("the card of job %s does not say so: %s", job.id, error)
-        else:
-            await self._studio.place_card(job.id, "", {"told": True})
+            return False
+        return True
 
     async def _ping(self, job: Job, spot: Spot) -> None:
         """Tell a person once that a long wait is over; a changed card makes no sound."""
