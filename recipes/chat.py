@@ -104,7 +104,7 @@ async def conversation(more: Path | None) -> None:
             await painted(bert, 3)
             await shot(bert.chat.messages, more / "album.png")
             card = anna.chat.told[-1]
-            for labels in (["Change…"], ["Style: realism 1"], ["ink"]):
+            for labels in (["Change…"], ["Style: none"], ["ink"]):
                 await anna.press(card, labels[0])
                 await shot(anna.chat.messages, more / f"menu-{labels[0].split(':')[0].strip('…')}.png")
             waiting = await anna.ask(anna.chat, "a cat on a green background steps:100")
