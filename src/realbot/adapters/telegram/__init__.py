@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from telegram.ext import ApplicationBuilder, CallbackQueryHandler, CommandHandle
 
 from realbot.adapters import captions, words
 from realbot.adapters.clock import Clock
+from realbot.adapters.languages import languages
 from realbot.adapters.outbox import Down
 from realbot.adapters.telegram.text import Text
 from realbot.errors import ConfigError, Refused
@@ -65,6 +67,9 @@ LONGEST = 30.0
 #: Modules that add commands, the one that takes whatever no command is for last.
 PARTS = (members, line, history, gallery, settings, privacy, guide, link, admin, inline, imagine)
 
+#: What Telegram takes as the name of a command.
+COMMAND = re.compile(r"[a-z0-9_]{1,32}")
+
 Call = Callable[[Asked], Awaitable[None]]
 
 
@@ -96,14 +101,15 @@ class Front:
             part.register(self)
 
     def command(self, name: str, call: Call) -> None:
-        """Let `/name`, and `/name@bot`, call this with what follows it."""
+        """Let `/name`, and `/name@bot`, call this with what follows it; its name in other languages does so too."""
 
         async def asked(update: Update, context: object) -> None:
             await self.ask(update, call, command=True)
 
         own = filters.UpdateType.MESSAGE & ~filters.FORWARDED & ~filters.VIA_BOT
-        self.app.add_handler(CommandHandler(name, asked, filters=own))
-        self._commands.add(name)
+        names = called(name)
+        self.app.add_handler(CommandHandler(names, asked, filters=own))
+        self._commands |= names
 
     async def ask(self, update: Update, call: Call, *, command: bool = False) -> None:
         """Call this for a message, and answer with one sentence what cannot be done."""
@@ -229,6 +235,15 @@ class Front:
         if asked is not None:
             with words.language(place.locale(meant[-1])):
                 await asked.reply(Text(phrases.belated(len(meant), seconds)))
+
+
+def called(name: str) -> frozenset[str]:
+    """The names of a command in every language, as far as Telegram takes them."""
+    found = {name}
+    for code in languages():
+        with words.language(code):
+            found.add(words.pgettext("command", name))
+    return frozenset(one for one in found if COMMAND.fullmatch(one))
 
 
 __all__ = ["Front"]

@@ -101,3 +101,9 @@ async def test_P3_guessing_codes_is_soon_not_listened_to(world):
     answer = await world.bert.ask(world.bert.chat, f"/start r_{await code(world, job)}")
     assert "Too many" in answer.words
     assert "red apple" in (await world.carl.ask(world.carl.chat, f"/start r_{await code(world, job)}")).words
+
+
+async def test_commands_are_known_by_their_german_names_too(world):
+    told = await world.bert.ask(world.bert.chat, "/hilfe")
+    assert "/imagine" in told.words
+    assert "no command" not in told.words
