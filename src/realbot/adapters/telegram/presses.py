@@ -243,7 +243,7 @@ class Presses:
         return wish
 
     async def _cancel(self, press: Press) -> str:
-        moderated = "" if press.action.owner == press.user.key else await self._moderated(press)
+        moderated = "" if self._studio.owns(press.user, press.action.owner) else await self._moderated(press)
         stopped = await self._studio.cancel(press.user, press.action.job_id, moderated)
         return "" if stopped else captions.too_late()
 
@@ -272,7 +272,7 @@ class Presses:
         """How a picture was made, to read, to copy, to share and to paint."""
         entry = await self._studio.shown(press.action)
         link = ""
-        if entry.owner == press.user.key and isinstance(entry.request, Generate):
+        if self._studio.owns(press.user, entry.owner) and isinstance(entry.request, Generate):
             code = await self._studio.action("recipe", entry.id)
             link = f"https://t.me/{self._bot.username}?start=r_{code}"
         text = recipe(entry.request, done_of(entry) if entry.images else None).cut(MESSAGE)
