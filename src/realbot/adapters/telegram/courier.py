@@ -40,7 +40,7 @@ LONG = 2 * 60.0
 #: Seconds between two changes of one chat's cards, beside what the limiter allows.
 PACE = 0.2
 #: Latest pictures among which undelivered ones are looked for.
-LATEST = 20
+LATEST = 50
 #: Messages that showed a picture anew and are remembered, so that they can be deleted with it.
 COPIES = 50
 
@@ -270,6 +270,7 @@ class Courier:
             await self._bot.send_message(text=text, rate_limit_args=USUAL, **below(job.origin))
         except (TelegramError, Down) as error:
             log.info("a remark was not shown: %s", error)
+            self._reminded.discard(job.user.key)
             return
         for job_id in new:
             await self._studio.place_card(job_id, "", {"told": True})

@@ -245,6 +245,10 @@ class Presses:
     async def _cancel(self, press: Press) -> str:
         moderated = "" if self._studio.owns(press.user, press.action.owner) else await self._moderated(press)
         stopped = await self._studio.cancel(press.user, press.action.job_id, moderated)
+        origin = (await self._studio.shown(press.action)).origin
+        if press.spot not in Spot.load(await self._studio.cards(press.action.job_id)).messages(origin.place):
+            # A card that arrived without our knowing would wait for ever.
+            await self._courier.delivery.remove([press.spot])
         return "" if stopped else captions.too_late()
 
     async def _delete(self, press: Press) -> str:
