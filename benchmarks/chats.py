@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import random
 import sqlite3
 import statistics
@@ -144,8 +145,7 @@ async def fire(deliveries: int, folder: Path) -> bool:
             one.write(chat, f"/imagine fire {n}. steps:1 seed:{n} size:64x64")
             await asyncio.sleep(0.02)
         words = [f"fire {n}." for n in range(deliveries)]
-        await shown(there, words, 120 + deliveries / 4)
-        await asyncio.sleep(5)
+        await settled(realbot, deliveries, 120 + deliveries / 4)
         api.faults.draw = None
         struck, calls = sum(call.fault is not None for call in api.calls), len(api.calls)
         times = [len(finished(there[n % len(there)][1], one)) for n, one in enumerate(words)]
@@ -159,12 +159,25 @@ async def fire(deliveries: int, folder: Path) -> bool:
     return lost == doubled == 0
 
 
+async def settled(realbot: Process, deliveries: int, seconds: float) -> None:
+    """Wait until every request has come to its end, as realbot sees it."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while rows(realbot, "SELECT count(*) FROM jobs WHERE shown = 1")[0][0] < deliveries:
+                await asyncio.sleep(1)
+
+
 async def told(realbot: Process) -> set[int]:
     """The seeds of pictures that are in the history with the reason why they may not have been seen."""
     await realbot.stop()
-    with sqlite3.connect(realbot.folder / "data" / "realbot.db") as db:
-        found = db.execute("SELECT json_extract(request, '$.seed') FROM jobs WHERE state = 'kept'").fetchall()
-    return {int(seed) for (seed,) in found}
+    return {
+        int(seed) for (seed,) in rows(realbot, "SELECT json_extract(request, '$.seed') FROM jobs WHERE state = 'kept'")
+    }
+
+
+def rows(realbot: Process, question: str) -> list[tuple[int, ...]]:
+    with contextlib.closing(sqlite3.connect(realbot.folder / "data" / "realbot.db")) as db:
+        return db.execute(question).fetchall()
 
 
 def main() -> None:
