@@ -42,6 +42,11 @@ class Invalid(Refused):
 class Blocked(Refused):
     """This request is not allowed here."""
 
+    #: `places` are the ids of the channels where it would be, as far as that is the reason.
+    def __init__(self, message: str | None = None, /, *, places: tuple[str, ...] = (), **values: object) -> None:
+        super().__init__(message, **values)
+        self.places = places
+
 
 class TooSoon(Refused):
     """Please wait a moment before the next picture."""

@@ -156,7 +156,6 @@ def all_styles() -> str:
 
 
 def no_such_style(name: str, nearest: str) -> str:
-    """`name` is escaped already."""
     if nearest:
         return _("There is no style {name} here; did you mean {nearest}?").format(name=name, nearest=nearest)
     return _("There is no style {name} here; /styles shows which there are.").format(name=name)

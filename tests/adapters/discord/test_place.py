@@ -10,6 +10,7 @@ import pytest
 from staged import stage
 
 from realbot.adapters.discord import place
+from realbot.jobs import User
 
 
 @pytest.fixture
@@ -22,6 +23,13 @@ async def finished(here, asked):
     assert asked.response is not None and not asked.ephemeral
     await here.paint()
     assert len(here.message(asked).attachments) == 1
+
+
+async def test_who_asks_in_the_wrong_channel_is_told_the_right_ones(here):
+    other = here.server.create_text_channel("other")
+    await here.bench.studio.rule(f"discord:{here.server.id}", User("discord", "1"), allowed=[str(other.id)])
+    asked = await here.anna.slash(here.channel, "imagine", prompt="a fox")
+    assert asked.ephemeral and asked.response.content.endswith(f" <#{other.id}>")
 
 
 async def test_DC17_a_direct_message(here):

@@ -129,6 +129,16 @@ async def test_progress_is_tried_once_and_an_answer_within_three_seconds():
             assert sum(time.slept) < 2.7
 
 
+async def test_DC1_an_answer_to_an_interaction_is_tried_within_three_seconds_whoever_sends_it():
+    answer = Route("POST", "/interactions/{webhook_id}/{webhook_token}/callback", webhook_id=1, webhook_token="t")
+    time = Time()
+    async with serving(*[reset] * 9) as server, wired(server, time) as wire:
+        with pytest.raises(Down):
+            await wire.request(answer, json={})
+        assert len(server.asked) == ANSWER.tries
+        assert sum(time.slept) < 2.7
+
+
 async def test_what_is_refused_is_not_tried_again():
     async with serving(status(403, {"code": 50013, "message": "Missing Permissions"})) as server:
         async with wired(server, Time()) as wire:

@@ -38,7 +38,7 @@ class Anywhere(app_commands.Transformer):
     @property
     def channel_types(self) -> list[discord.ChannelType]:
         kinds = discord.ChannelType
-        return [kinds.text, kinds.news, kinds.voice, kinds.stage_voice, kinds.forum, kinds.category]
+        return [kinds.text, kinds.news, kinds.voice, kinds.stage_voice, kinds.forum]
 
     async def transform(self, interaction: Interaction, value: Any, /) -> app_commands.AppCommandChannel:
         chosen: app_commands.AppCommandChannel = value
@@ -378,7 +378,7 @@ def _style(typed: str, names: list[str]) -> str:
     """The style's own name. Raises Invalid with the nearest one."""
     name = slug(typed)
     if name not in names:
-        raise Invalid(sentences.no_such_style(markup.escaped(typed, 60), near := nearest(name, names)), nearest=near)
+        raise Invalid(sentences.no_such_style(typed[:60], near := nearest(name, names)), nearest=near)
     return name
 
 

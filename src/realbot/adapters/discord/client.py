@@ -17,6 +17,7 @@ from realbot.adapters.clock import Clock
 from realbot.adapters.outbox import Down
 from realbot.errors import Refused
 
+from . import marked
 from .wire import LOGIN, Gate, Wire, trying
 
 log = logging.getLogger(__name__)
@@ -189,7 +190,7 @@ class Tree(app_commands.CommandTree[Client]):
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
         with words.language(interaction.locale.value):
             if isinstance(cause, Refused):
-                text = words.refusal(cause)
+                text = marked.refusal(cause)
             elif isinstance(cause, discord.HTTPException | Down):
                 log.warning("a command was not answered: %s", cause)
                 return

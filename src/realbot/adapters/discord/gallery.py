@@ -15,7 +15,7 @@ from realbot.adapters.discord import markup, panels, place
 from realbot.adapters.discord.panels import Interaction
 from realbot.adapters.discord.thumbs import small
 from realbot.adapters.samples import samples
-from realbot.errors import Refused
+from realbot.errors import Invalid, Refused
 from realbot.grammar import nearest
 from realbot.jobs import Generate, User
 from realbot.studio import Studio
@@ -67,8 +67,7 @@ class Gallery:
             found = next((one for one in styles if one.name == slug(style)), None)
             if found is None:
                 near = nearest(slug(style), [one.name for one in styles])
-                await panels.tell(interaction, sentences.no_such_style(markup.escaped(style, 60), near))
-                return
+                raise Invalid(sentences.no_such_style(style[:60], near), nearest=near)
             await self._card(interaction, found, styles.index(found) // PAGE)
 
     async def press(self, interaction: Interaction, verb: str, arguments: tuple[str, ...], chosen: list[str]) -> None:

@@ -10,10 +10,9 @@ from typing import Any, TypeAlias
 import discord
 
 from realbot.adapters import captions, words
-from realbot.adapters.discord import place
+from realbot.adapters.discord import marked, place
 from realbot.adapters.discord.answer import PATIENCE, Answer
 from realbot.adapters.discord.courier import Courier
-from realbot.adapters.discord.markup import escaped
 from realbot.errors import ConfigError, Refused
 from realbot.jobs import Job, Origin, Request, User
 from realbot.studio import Studio
@@ -43,7 +42,7 @@ class Intake:
             try:
                 job = await answer.during(self._submit(interaction, user, wish, hidden))
             except Refused as error:
-                await answer.refuse(escaped(words.refusal(error), 1500))
+                await answer.refuse(marked.refusal(error))
                 return None
             except Exception:
                 log.exception("a request was not taken")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from realbot.adapters import words
+from realbot.adapters.discord.markup import escaped
 from realbot.adapters.languages import N_, Phrasebook
 from realbot.adapters.words import _
+from realbot.errors import Blocked, Refused
 
 #: The reason that is kept with a picture which the rules of its place keep from being shown.
 FORBIDDEN = "not allowed there any more"
@@ -18,6 +21,17 @@ REASONS = Phrasebook(
         FORBIDDEN: N_("it is not allowed there any more"),
     }
 )
+
+
+#: Channels that are named to whoever asked in the wrong one.
+CHANNELS = 20
+
+
+def refusal(error: Refused) -> str:
+    """Why something is not done, shown as it is written, and in which channels it would be."""
+    text = escaped(words.refusal(error), 1400)
+    elsewhere = error.places if isinstance(error, Blocked) else ()
+    return " ".join((text, *(f"<#{channel}>" for channel in elsewhere[:CHANNELS])))
 
 
 def ready(moment: int) -> str:

@@ -13,11 +13,10 @@ from discord.ui import Label, Modal, Select, TextInput
 
 from realbot import grammar
 from realbot.adapters import buttons, captions, words
-from realbot.adapters.discord import place, recipes
+from realbot.adapters.discord import marked, place, recipes
 from realbot.adapters.discord.answer import Answer
 from realbot.adapters.discord.imagine import CONTEXTS, INSTALLS, fetched
 from realbot.adapters.discord.intake import Intake
-from realbot.adapters.discord.markup import escaped
 from realbot.adapters.discord.options import MULTIPLE
 from realbot.adapters.discord.presses import reply
 from realbot.adapters.discord.remix import LONGEST, OPEN
@@ -63,7 +62,7 @@ class Menus:
                 entry = await self._entry(interaction, message)
                 await reply(interaction, recipes.card(entry))
             except Refused as error:
-                await Answer(interaction, private=True).refuse(escaped(words.refusal(error), 1500))
+                await Answer(interaction, private=True).refuse(marked.refusal(error))
 
     async def source(self, interaction: Interaction, message: discord.Message) -> None:
         """Ask what to paint from a picture of the message."""

@@ -19,6 +19,7 @@ from discord import ButtonStyle
 from discord.ui import Button, DynamicItem, Select, View
 
 from realbot.adapters import sentences, words
+from realbot.adapters.discord import marked
 from realbot.adapters.discord.answer import PATIENCE
 from realbot.adapters.discord.wire import ANSWER, trying
 from realbot.adapters.outbox import Down
@@ -160,7 +161,7 @@ async def speaking(interaction: Interaction) -> AsyncIterator[None]:
         try:
             yield
         except Refused as error:
-            await tell(interaction, words.refusal(error))
+            await tell(interaction, marked.refusal(error))
         except Down as error:
             log.warning("a panel could not be shown: %s", error)
         except discord.HTTPException as error:

@@ -13,12 +13,11 @@ import discord
 
 from realbot.actions import Action
 from realbot.adapters import buttons, captions, words
-from realbot.adapters.discord import controls, files, place, recipes
+from realbot.adapters.discord import controls, files, marked, place, recipes
 from realbot.adapters.discord.answer import NOBODY, PATIENCE, Answer
 from realbot.adapters.discord.card import Cards
 from realbot.adapters.discord.delivery import Spot
 from realbot.adapters.discord.intake import Intake, Wish
-from realbot.adapters.discord.markup import escaped
 from realbot.adapters.discord.payload import Payload
 from realbot.adapters.discord.remix import Remix
 from realbot.adapters.outbox import Down
@@ -50,7 +49,7 @@ class Presses:
             except NotYours:
                 await answer.refuse(captions.not_yours())
             except Refused as error:
-                await answer.refuse(escaped(words.refusal(error), 1500))
+                await answer.refuse(marked.refusal(error))
             except (discord.HTTPException, Down) as error:
                 log.warning("a press was not answered: %s", error)
             except Exception:
@@ -71,7 +70,7 @@ class Presses:
             raise Refused(captions.elsewhere())
         if action.verb in buttons.DESTRUCTIVE:
             await self._end(interaction, user, action, action_id)
-        elif action.owner not in ("", user.key):
+        elif action.owner and not self._studio.owns(user, action.owner):
             # A moderator keeps order, and does not use what belongs to others.
             raise NotYours
         elif action.verb == controls.PICK:

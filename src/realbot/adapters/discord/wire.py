@@ -116,7 +116,7 @@ class Gate:
         return self._answers.get(str(interaction), 0)
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        attempt = _attempt.get() or Attempt(USUAL)
+        attempt = _attempt.get() or Attempt(ANSWER if request.url.path.endswith("/callback") else USUAL)
         patience, begun = attempt.patience, self._clock.monotonic()
         attempt.tries = 0
         repeatable, uncertain = not _executes(request), False

@@ -95,6 +95,16 @@ async def test_X4_what_a_search_echoes_is_harmless(world):
     assert r"\*\*x\*\* \@everyone" in shown.response.content
 
 
+async def test_X4_what_a_refusal_echoes_is_harmless(world):
+    for command, options in {
+        "styles": {"style": "**x**"},
+        "realbot limits": {"name": "max_steps", "value": "**x**"},
+        "realbot styles": {"action": "allow", "style": "**x**"},
+    }.items():
+        shown = await world.admin.slash(world.channel, command, **options)
+        assert r"\*\*x\*\*" in "".join((one or shown.response).content for one in (shown.followups or [None])), command
+
+
 def test_a_control_id_is_never_too_long_and_keeps_its_parts():
     made = panels.button("x", "history", "clear", 2**53, 400, 1, "w" * 300)
     assert len(made.custom_id) <= 100
