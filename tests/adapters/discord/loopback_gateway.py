@@ -30,12 +30,13 @@ class Session:
 
 
 class Gateway:
-    """`interval`: seconds between heartbeats. `silent`: nothing is said any more, as on a dead line."""
+    """`interval`: seconds between heartbeats."""
 
     def __init__(self, home: Loopback) -> None:
         self.home = home
         self.interval = 41.25
-        self.silent = False
+        #: Connections on which nothing is said any more.
+        self.dead: set[web.WebSocketResponse] = set()
         self.closed_for: int | None = None  #: every connection is closed with this code at once
         self.repeat = 0  #: how many events before the last seen one are sent again after RESUME
         self.sessions: dict[str, Session] = {}
@@ -64,7 +65,7 @@ class Gateway:
                 if frame.type is not WSMsgType.TEXT:
                     break
                 said = json.loads(frame.data)
-                if self.silent:
+                if socket in self.dead:
                     continue
                 match said["op"]:
                     case 1:
@@ -81,6 +82,7 @@ class Gateway:
                         await self._tell(session, "GUILD_MEMBERS_CHUNK", members)
         finally:
             self.sockets.discard(socket)
+            self.dead.discard(socket)
             if session is not None and session.socket is socket:
                 session.socket = None
             # 1000 and 1001 from the other side end a session, anything else can be resumed.
@@ -147,7 +149,7 @@ class Gateway:
         session.sequence += 1
         event = {"op": 0, "t": name, "s": session.sequence, "d": data}
         session.past = [*session.past[-499:], event]
-        if session.socket is not None and not self.silent:
+        if session.socket is not None and session.socket not in self.dead:
             await self._say(session.socket, event)
 
     @staticmethod

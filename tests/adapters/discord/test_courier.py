@@ -90,7 +90,7 @@ async def test_R6_each_refusal_of_a_file_costs_one_format(refused, ending, front
     assert f"attachment://{card.attachments[0].name}" in str(card.embeds) or not card.embeds[0].get("image")
 
 
-async def test_progress_rests_once_a_card_is_fifty_minutes_old_and_the_result_still_comes(
+async def test_Q12_progress_rests_once_a_card_is_fifty_minutes_old_and_the_result_still_comes(
     front, atelier, discord, channel, anna
 ):
     asked = await asks(anna, channel, atelier.pool)

@@ -175,7 +175,7 @@ async def test_R4_a_lost_place_is_replaced_by_the_next(trouble, inside, ends, fr
     assert len(cards(discord.channels.values(), "a red apple")) == 1
 
 
-async def test_R4_without_any_place_it_stays_in_the_history_with_the_reason(front, atelier, discord, channel, anna):
+async def test_R4_Q14_without_any_place_it_stays_in_the_history_with_the_reason(front, atelier, discord, channel, anna):
     anna.person.refuses_dms = True
     await asks(anna, channel, atelier.pool)
     job = atelier.pool.jobs[-1]

@@ -22,7 +22,7 @@ def is_blue(data: bytes) -> bool:
     return blue > red + 60 and blue > green + 30
 
 
-async def test_imagine_ends_with_a_picture_of_what_was_asked(discord, channel, anna, tmp_path):
+async def test_P18_imagine_ends_with_what_was_asked_and_the_log_names_nobody(discord, channel, anna, tmp_path):
     async with Process(tmp_path, discord) as realbot:
         names = [name for name, _ in await anna.complete(channel, "imagine", "style", "real", prompt="x")]
         assert any("realism" in name for name in names)
@@ -49,7 +49,8 @@ async def test_imagine_ends_with_a_picture_of_what_was_asked(discord, channel, a
         assert code == 0
         assert seconds < 10
         assert "Traceback" not in realbot.log()
-        assert discord.token not in realbot.log()
+        for secret in (discord.token, "apple", anna.id, anna.person.name, channel.id):
+            assert secret not in realbot.log()
 
 
 async def test_D1_D2_a_picture_that_was_promised_survives_kill_and_restart(discord, channel, anna, bert, tmp_path):
