@@ -245,7 +245,7 @@ def stats_title() -> str:
 
 
 def stats() -> tuple[str, ...]:
-    """Names of the numbers: pictures today and in a month, people, waiting, mean wait, accuracy, styles, state, health."""
+    """Names of the numbers: pictures today and in a month, people, waiting, mean wait, and so on."""
     return (
         _("Pictures in 24 hours"),
         _("Pictures in 30 days"),
