@@ -12,7 +12,7 @@ from botapi_people import Actor
 from botapi_world import Chat, Clock, Message
 from tg_fronts import House
 
-from realbot.jobs import Job
+from realbot.jobs import Job, User
 from studios import until
 
 
@@ -75,6 +75,29 @@ def names(calls: list[Call]) -> list[list[str]]:
 def rows(message: Message) -> list[list[str]]:
     """The labels of the buttons, row by row."""
     return [[key["text"] for key in row] for row in (message.markup or {}).get("inline_keyboard") or []]
+
+
+def user(actor: Actor) -> User:
+    return User("telegram", str(actor.id))
+
+
+def data(message: Message, label: str) -> str:
+    """What the button with this label carries."""
+    (found,) = [key["callback_data"] for key in message.buttons if key["text"] == label]
+    return str(found)
+
+
+async def painted(house: House, who: Actor, text: str, chat: Chat | None = None, **about: Any) -> Message:
+    """A finished card."""
+    card = await asks(house, who, text, chat, **about)
+    await finishes(house)
+    return card
+
+
+async def choose(who: Actor, card: Message, *labels: str) -> None:
+    """Press one button after the other."""
+    for label in labels:
+        await who.press(card, label)
 
 
 class Hurried(Clock):
