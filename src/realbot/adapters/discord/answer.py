@@ -42,12 +42,11 @@ class Answer:
         try:
             await asyncio.wait({task}, timeout=self._patience)
             if not task.done() and not self._interaction.response.is_done():
-                with trying(ANSWER):
-                    try:
-                        await self._interaction.response.defer(ephemeral=self._private, thinking=True)
-                        self._announced = True
-                    except (discord.HTTPException, Down) as error:
-                        log.warning("an answer could not be announced: %s", error)
+                try:
+                    await self._interaction.response.defer(ephemeral=self._private, thinking=True)
+                    self._announced = True
+                except (discord.HTTPException, Down) as error:
+                    log.warning("an answer could not be announced: %s", error)
             return await task
         except asyncio.CancelledError:
             task.cancel()

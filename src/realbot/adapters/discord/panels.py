@@ -21,7 +21,6 @@ from discord.ui import Button, DynamicItem, Select, View
 from realbot.adapters import sentences, words
 from realbot.adapters.discord import marked
 from realbot.adapters.discord.answer import PATIENCE
-from realbot.adapters.discord.wire import ANSWER, trying
 from realbot.adapters.outbox import Down
 from realbot.errors import Refused
 
@@ -179,9 +178,8 @@ async def announce(interaction: Interaction, *, beside: bool = False) -> None:
     """Say that the answer takes a moment, unless that was said; `beside` the pressed message instead of in it."""
     async with _turn(interaction):
         if not interaction.response.is_done():
-            with trying(ANSWER):
-                thinking = beside or interaction.message is None
-                await interaction.response.defer(ephemeral=True, thinking=thinking)
+            thinking = beside or interaction.message is None
+            await interaction.response.defer(ephemeral=True, thinking=thinking)
 
 
 async def show(
@@ -198,12 +196,11 @@ async def show(
         if interaction.response.is_done():
             await interaction.edit_original_response(**shown, attachments=list(files), view=view)
             return
-        with trying(ANSWER):
-            if interaction.message is not None:
-                await interaction.response.edit_message(**shown, attachments=list(files), view=view)
-            else:
-                controls: Any = discord.utils.MISSING if view is None else view
-                await interaction.response.send_message(**shown, files=list(files), view=controls, ephemeral=True)
+        if interaction.message is not None:
+            await interaction.response.edit_message(**shown, attachments=list(files), view=view)
+        else:
+            controls: Any = discord.utils.MISSING if view is None else view
+            await interaction.response.send_message(**shown, files=list(files), view=controls, ephemeral=True)
 
 
 async def tell(interaction: Interaction, text: str) -> None:
@@ -213,8 +210,7 @@ async def tell(interaction: Interaction, text: str) -> None:
             if interaction.response.is_done():
                 await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY)
             else:
-                with trying(ANSWER):
-                    await interaction.response.send_message(text, ephemeral=True, allowed_mentions=NOBODY)
+                await interaction.response.send_message(text, ephemeral=True, allowed_mentions=NOBODY)
 
 
 async def _late(interaction: Interaction) -> None:
