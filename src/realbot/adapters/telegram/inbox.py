@@ -138,18 +138,19 @@ class Inbox:
         """Answer one sender. Raises Down when that has to be tried again."""
         since = self._told.get(sender, -math.inf)
         new = [parcel for parcel in parcels if written(parcel) > since]
-        try:
-            if updates := list(self._read(new)):
+        updates = list(self._read(new))
+        if updates:
+            try:
                 await self._belated(updates, self._clock.now() - min(map(written, new)))
-        except Down as error:
-            if not error.uncertain:
-                raise
-            log.warning("nobody knows whether the sender of belated updates was answered: %s", error)
-        except Exception:
-            log.exception("%d belated updates were not answered", len(new))
-        self._told[sender] = self._clock.now()
-        if len(self._told) > TOLD:
-            self._told.popitem(last=False)
+            except Down as error:
+                if not error.uncertain:
+                    raise
+                log.warning("nobody knows whether the sender of belated updates was answered: %s", error)
+            except Exception:
+                log.exception("%d belated updates were not answered", len(new))
+            self._told[sender] = self._clock.now()
+            if len(self._told) > TOLD:
+                self._told.popitem(last=False)
         await asyncio.gather(*(self._open(parcel) for parcel in parcels))
 
     def _read(self, parcels: Sequence[Parcel]) -> Iterator[Update]:
