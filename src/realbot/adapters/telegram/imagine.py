@@ -98,7 +98,7 @@ class Imagine:
     @property
     def _name(self) -> re.Pattern[str]:
         """The bot's own name in a text."""
-        return re.compile(rf"@{re.escape(self._front.me.username or '')}\b", re.IGNORECASE)
+        return re.compile(rf"(?<!\w)@{re.escape(self._front.me.username or '')}\b", re.IGNORECASE)
 
     async def _plain(self, asked: Asked) -> None:
         """Words without a command; our own name is no part of them."""
