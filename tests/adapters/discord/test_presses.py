@@ -116,6 +116,22 @@ async def test_remix_opens_with_the_prompt_and_paints_what_is_written(here):
     assert (here.job().request.prompt, here.job().request.steps) == ("a badger", 5)
 
 
+async def test_remix_of_ones_own_variation_begins_with_its_picture_and_that_of_others_with_none(here):
+    card = await here.painted(prompt="a fox")
+    await press(here, here.anna, card, "Vary a lot")
+    varied = here.job().request
+    await here.paint()
+    varied_card = here.channel.history()[-1]
+    for who, source, strength in ((here.anna, varied.source, 0.75), (here.bert, None, None)):
+        shown = await press(here, who, varied_card, "Remix")
+        assert ("strength" in str(shown.modal)) == (source is not None)
+        (field,) = fields(shown.modal)
+        line = "a badger" if strength is None else f"a badger --strength {strength}"
+        await who.submit_modal(shown, {field: line})
+        assert (here.job().request.source, here.job().request.strength) == (source, strength)
+        await here.paint()
+
+
 async def test_remix_answers_a_wrong_option_privately(here):
     card = await here.painted(prompt="a fox")
     shown = await press(here, here.anna, card, "Remix")

@@ -89,7 +89,8 @@ class Presses:
                 await self._intake.take(interaction, self._wish(action, verb, index), private=_hidden(interaction))
             case "remix":
                 entry = await self._studio.shown(action)
-                await interaction.response.send_modal(Remix(self._intake, self._studio, entry.request))
+                own = self._studio.owns(user, entry.owner)
+                await interaction.response.send_modal(Remix(self._intake, self._studio, entry.request, own=own))
             case "recipe":
                 await reply(interaction, recipes.card(await self._studio.shown(action)))
             case "download":

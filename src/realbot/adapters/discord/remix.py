@@ -23,15 +23,20 @@ LONGEST, OPEN = 4000, 3600.0
 
 
 class Remix(Modal):
-    """`request` fills the field; without its seed, so that the new picture is a new one."""
+    """`request` fills the field; without its seed, so that the new picture is a new one.
 
-    def __init__(self, intake: Intake, studio: Studio, request: Request) -> None:
+    The picture that it began with belongs to whoever gave it: it is begun with again when the request is one's own,
+    and not passed on.
+    """
+
+    def __init__(self, intake: Intake, studio: Studio, request: Request, *, own: bool) -> None:
         super().__init__(title=captions.remix_title(), timeout=OPEN)
         if not isinstance(request, Generate):
             raise Invalid(captions.no_prompt())
         self._intake, self._studio = intake, studio
-        # A picture that was started from belongs to whoever gave it, and is not passed on.
-        bare = replace(request, seed=None, source=None, mask=None, reference=None, strength=None)
+        self._source = request.source if own else None
+        strength = None if self._source is None else request.strength
+        bare = replace(request, seed=None, source=None, mask=None, reference=None, strength=strength)
         self.prompt: TextInput[Remix] = TextInput(
             style=discord.TextStyle.paragraph, default=words.recipe(bare)[:LONGEST], max_length=LONGEST
         )
@@ -40,7 +45,8 @@ class Remix(Modal):
     async def on_submit(self, interaction: Interaction) -> None:
         async def wish(user: User, origin: Origin) -> Request:
             preset = self._studio.preset()
-            return grammar.parse(self.prompt.value, area=preset.width * preset.height, multiple=MULTIPLE)
+            base = Generate(prompt="", source=self._source)
+            return grammar.parse(self.prompt.value, base, area=preset.width * preset.height, multiple=MULTIPLE)
 
         message = interaction.message
         hidden = True if message is not None and message.flags.ephemeral else None
