@@ -43,12 +43,11 @@ class Chat:
     async def stranger_sees(self) -> str:
         """Another person looks around, and presses the very buttons of the card in a chat of their own."""
         bert, chat = self.bert, self.bert.chat
-        for text in ("/history", "/queue", "/history private"):
+        for text in ("/history", "/queue", "/history apple"):
             await bert.ask(chat, text)
         message = await bert.ask(chat, "a public apple steps:4")
-        pressed = [
-            await bert.forge(message, key["callback_data"]) for key in self.card.buttons if "callback_data" in key
-        ]
+        ids = [key["callback_data"] for key in self.card.buttons if "callback_data" in key]
+        pressed = [await bert.forge(message, one) for one in ids]
         return "\n".join([press.text for press in pressed] + [message.words for message in chat.told])
 
     def finished(self) -> list[Message]:
