@@ -28,7 +28,7 @@ HOLD, SILENCE = 25, 1.6
 #: Longest wait between two polls that failed, in seconds.
 LONGEST = 30.0
 #: Seconds without a poll that succeeded from which on the front-end is not healthy.
-STALE = 90.0
+STALE = 60.0
 #: Updates of one poll.
 MOST = 100
 
