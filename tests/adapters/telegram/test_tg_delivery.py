@@ -76,13 +76,28 @@ async def test_T8_not_modified_is_success(fault, home, api, anna):
 
 
 @pytest.mark.parametrize("fault", [one for one in FAULTS if not isinstance(one, Stall)], ids=named)
-async def test_R1_T8_a_new_message_is_never_sent_twice_and_doubt_is_told(fault, home, api, anna):
+async def test_R1_T8_a_new_message_is_never_sent_twice_and_is_shown_again_on_request(fault, home, api, anna):
     card = await asks(home, anna, "a red fox")
     anna.delete(card)
     rule = api.fault("sendPhoto", fault)
     await finishes(home)
     assert rule.struck == len(api.called("sendPhoto")) == 1
     assert len(shown(api, "a red fox")) == int(fault.after)
+    assert await state(home) == "delivered"
+    (remark,) = (message for message in anna.chat.told if "did not tell" in message.words)
+    await anna.press(remark, "Show them")
+    await soon(lambda: len(shown(api, "a red fox")) == int(fault.after) + 1, "it is not shown")
+    await soon(lambda: remark.deleted, "the question is still there")
+
+
+@pytest.mark.parametrize("fault", [Reset(), Reset(after=True)], ids=named)
+async def test_R1_what_is_in_doubt_twice_is_kept_and_told_at_the_next_contact(fault, home, api, anna):
+    card = await asks(home, anna, "a red fox")
+    anna.delete(card)
+    api.fault("sendPhoto", fault)
+    rule = api.fault("sendMessage", fault, when=lambda call: "did not tell" in call.params["text"])
+    await finishes(home)
+    assert rule.struck == 1
     assert await state(home) == "kept"
     (entry,) = await home.studio.history(User("telegram", str(anna.id)))
     assert "did not tell" in entry.detail

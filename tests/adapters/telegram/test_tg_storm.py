@@ -146,9 +146,9 @@ def told(chat: Chat) -> bool:
 
 
 def arrived(wish: Wish, job: Job, api: BotApi) -> bool:
-    """Whether an album is in its chat, or the card asks whether it is."""
+    """Whether an album is in its chat, or somebody is asked whether the pictures are."""
     if wish.count == 1:
-        return False
+        return bool(asks_to_show(wish.chat, wish.words))
     sent = {picture.sent for picture in wish.chat.pictures}
     return len(sent & album(job, api)) == wish.count or bool(asks_to_show(wish.chat, wish.words))
 

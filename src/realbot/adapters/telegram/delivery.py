@@ -227,28 +227,36 @@ class Delivery:
         return replace(spot, sent=0.0, how="message")
 
     async def _asking(self, job: Job, card: Card, spot: Spot) -> Spot:
-        """Nobody knows whether the album arrived: the card says so, and shows it again when it is asked to."""
-        if not spot.message:
-            raise Undeliverable(UNKNOWN)
+        """Nobody knows whether the pictures arrived: the person is told so, and is shown them again on request."""
         with words.language(job.origin.locale):
             text = Text.lines([card.text, phrases.uncertain(len(card.pictures or ()))])
             rows: Rows = [[Key(phrases.show_again(), "show", job.id, style="primary")], *card.rows]
+        remark = Card(text, rows)
+        if spot.message:
+            try:
+                return replace(await self.edit(job, remark, spot, RESULT), how="uncertain")
+            except TelegramError as error:
+                log.info("the card of job %s cannot tell of the doubt: %s", job.id, error)
         try:
-            spot = await self.edit(job, Card(text, rows), spot, RESULT)
-        except TelegramError as error:
-            raise Undeliverable(f"{UNKNOWN}: {error.message}") from error
+            message = await self._send(job, remark, job.origin, RESULT)
+        except (TelegramError, Down) as error:
+            if isinstance(error, Down) and not error.uncertain:
+                raise
+            raise Undeliverable(f"{UNKNOWN}: {error}") from error
+        spot = replace(spot, message=str(message.message_id), chat=str(message.chat.id), photo=False)
         return replace(spot, how="uncertain")
 
     async def _once(self, job: Job, card: Card, spot: Spot, note: Note, origin: Origin) -> Spot:
-        """Send a new message, unless an earlier try may have arrived."""
+        """Send a new message; where an earlier try may have arrived, ask instead."""
+        trying = replace(spot, sent=spot.sent or self._clock.now())
         if spot.sent:
-            raise Undeliverable(UNKNOWN)
-        await note(replace(spot, sent=self._clock.now()))
+            return await self._doubted(job, card, trying)
+        await note(trying)
         try:
             message: Message = await self._fitting(card, functools.partial(self._one, job, card, origin))
         except (TelegramError, Down) as error:
             if isinstance(error, Down) and error.uncertain:
-                raise Undeliverable(f"{UNKNOWN}: {error}") from error
+                return await self._doubted(job, card, trying)
             await note(spot)
             raise
         return Spot(
@@ -258,6 +266,12 @@ class Delivery:
             photos=(_photo(message),) if message.photo else (),
             how="message",
         )
+
+    async def _doubted(self, job: Job, card: Card, spot: Spot) -> Spot:
+        """A new message may have arrived. What could not be changed before is no place to ask."""
+        if not card.pictures:
+            raise Undeliverable(UNKNOWN)
+        return await self._asking(job, card, replace(spot, message="", chat=""))
 
     async def _one(self, job: Job, card: Card, origin: Origin, photos: list[Photo]) -> Message:
         if not photos:
