@@ -169,14 +169,21 @@ class Telegram(Secretive):
     backlog_minutes: float = Field(60.0, ge=1, le=1440)
     """Messages that lay at Telegram for longer than this are not painted any more; their senders are told."""
     webhook_url: str | None = Field(
-        None, pattern=r"^https?://[^\s?#]+$", json_schema_extra={"default": "https://example.org/telegram"}
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        json_schema_extra={
+            "default": "https://example.org/telegram",
+            "allowed": "an address that starts with https://",
+        },
     )
     """Public address that Telegram sends updates to; realbot asks for them itself when left out."""
     webhook_host: str = Field("127.0.0.1", pattern=r"^\S+$")
     """Address to listen on for the webhook."""
     webhook_port: int = Field(8443, ge=0, le=65_535)
     """Port to listen on for the webhook; a proxy in front of it speaks HTTPS."""
-    webhook_secret: SecretStr | None = Field(None, min_length=16, max_length=256)
+    webhook_secret: SecretStr | None = Field(
+        None, min_length=16, max_length=256, json_schema_extra={"allowed": "16 to 256 letters, digits, _ and -"}
+    )
     """What Telegram shows to prove that an update comes from it; needed with webhook_url."""
     webhook_secret_file: UserPath | None = Field(None, json_schema_extra={"default": "/run/secrets/webhook"})
     """File that holds the webhook's secret, readable by realbot only."""
@@ -189,7 +196,8 @@ class Telegram(Secretive):
                 "a webhook needs a secret, so that only Telegram can send updates; make one with openssl rand -hex 32",
                 {"key": "webhook_secret"},
             )
-        if self.webhook_secret is not None and not re.fullmatch(r"[\w-]+", self.webhook_secret.get_secret_value()):
+        secret = self.webhook_secret
+        if secret is not None and not re.fullmatch(r"[\w-]+", secret.get_secret_value(), re.ASCII):
             raise PydanticCustomError("webhook", "may hold letters, digits, _ and - only", {"key": "webhook_secret"})
         return self
 
