@@ -3,7 +3,7 @@
 chats   so many chats, a third of them groups, ask within a minute while the engine paints: seconds from the message to
         its card against a bare python-telegram-bot that answers at once, and how many requests Telegram refused (429)
 faults  so many deliveries while every fifth request to Telegram is reset, cut, limited or answered with an error, half
-        of them after they were carried out: how many pictures never came and were not told of either, and how many came twice
+        of them after they were carried out: how many pictures never came, untold, and how many came twice
 
     python benchmarks/chats.py [--chats 200] [--deliveries 1000]
 """
