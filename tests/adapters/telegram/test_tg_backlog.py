@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 
+from botapi_clients import picture
 from botapi_faults import Limited, Reset
 from botapi_world import ADMINISTRATOR
 from tg_fronts import house, painted
@@ -77,15 +78,16 @@ async def test_T4_what_was_kept_by_an_earlier_life_and_is_too_old_now_is_answere
 
 async def test_T4_only_what_was_meant_for_the_bot_is_answered(api, anna, bert, tmp_path):
     group = api.supergroup("friends", anna, bert, bot=ADMINISTRATOR)
-    ours = api.post(group, api.bot, text="a card")
+    shown, said = api.post(group, api.bot, media=api.files.photo(picture())), api.post(group, api.bot, text="a card")
     carl, dora, emil = (api.person(name) for name in ("carl", "dora", "emil"))
     for person in (carl, dora, emil):
         person.join(group)
-    for text in ("hello all", "/weather", "/imagine@other_bot a cat"):
+    for text in ("hello all", "/weather", "/imagine@other_bot a cat", "@realbot_bottle a cat"):
         anna.write(group, text)
+    anna.write(group, "thank you", reply_to=said)
     api.announce(anna.forward(bert.write(group, "/imagine a cat"), group))
     carl.write(group, "@realbot_bot a dog")
-    dora.write(group, "like this", reply_to=ours)
+    dora.write(group, "like this", reply_to=shown)
     emil.write(group, "/queue@realbot_bot")
     api.clock.advance(20 * HOUR)
     async with house(tmp_path, api) as home:

@@ -10,6 +10,7 @@ import logging
 import random
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import telegram
@@ -119,6 +120,7 @@ class Front:
         asked = Asked.of(self.bot, update, text)
         if asked is None:
             return
+        asked = replace(asked, origin=await self.moves.origin(asked.origin))
         try:
             if place.anonymous(asked.message):
                 await asked.reply(phrases.anonymous())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from telegram import CallbackQuery, Chat, Message, Update
@@ -83,12 +85,14 @@ def meant(message: Message, me: telegram.User, commands: Collection[str]) -> boo
     words = (message.text or message.caption or "").strip().casefold()
     if message.chat.type == Chat.PRIVATE:
         return bool(words or message.photo or message.document)
-    own = f"@{me.username}".casefold()
+    own = (me.username or "").casefold()
     if words.startswith("/"):
         name, _, bot = words.split(maxsplit=1)[0].removeprefix("/").partition("@")
-        return f"@{bot}" == own or (not bot and name in commands)
+        return bot == own or (not bot and name in commands)
     answered = message.reply_to_message
-    return own in words or (answered is not None and answered.from_user is not None and answered.from_user.id == me.id)
+    if words and answered is not None and answered.from_user is not None and answered.from_user.id == me.id:
+        return any((answered.photo, answered.document, message.photo, message.document))
+    return re.search(rf"(?<!\w)@{re.escape(own)}\b", words) is not None
 
 
 class Moves:
@@ -105,6 +109,11 @@ class Moves:
         if chat not in self._known:
             self._remember(chat, await self._studio.remembered(f"{PLATFORM} moved {chat}") or chat)
         return self._known[chat]
+
+    async def origin(self, origin: Origin) -> Origin:
+        """The same place under its number of today, where the messages of before have none."""
+        now = await self.now(origin.place)
+        return origin if now == origin.place else replace(origin, place=now, message="", server=now)
 
     async def note(self, old: str, new: str) -> None:
         """A group has become a supergroup: its rules, its cards and its buttons go with it."""

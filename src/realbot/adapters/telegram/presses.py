@@ -138,7 +138,7 @@ class Presses:
             log.warning("a button that is none of ours was pressed")
             raise Invalid(captions.gone())
         user = place.user(query.from_user)
-        press = Press(query, user, place.pressed(query), action_id)
+        press = Press(query, user, await self._moves.origin(place.pressed(query)), action_id)
         press.action = await self._acted(press)
         if press.action.verb == SCREEN:
             await self._studio.acted(action_id, user)  # The press that counts, where a button has only one.
@@ -162,7 +162,7 @@ class Presses:
             if action.verb not in MODERATED:
                 # A moderator keeps order, and does not use what belongs to others.
                 raise
-        if action.place and await self._moves.now(action.place) != chat:
+        if action.place and await self._moves.now(action.place) != await self._moves.now(chat):
             raise Refused(captions.elsewhere())
         return action
 
