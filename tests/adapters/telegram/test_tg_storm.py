@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import time
 from collections import Counter
 from dataclasses import dataclass
 
@@ -48,7 +49,7 @@ async def test_R7_an_outage_of_six_hours_is_drained_oldest_first_and_in_the_limi
             outage.times = 0
             began = len(api.calls)
             await settled(home, 60)
-            assert home.front.health == ""
+            await soon(lambda: home.front.health == "", "it is not well again", 30)
         order = [call.params["media"]["caption"] for call in api.calls[began:] if call.files and call.ok]
         numbers = [int(words.split("picture ")[1].split(".")[0]) for words in order]
         taken = {int(job.request.prompt.split()[1][:-1]): place for place, job in enumerate(jobs(home))}
@@ -104,7 +105,7 @@ async def wished(home: House, wishes: list[Wish]) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_a_thousand_faulted_deliveries_lose_and_double_nothing(tmp_path):
-    began = asyncio.get_running_loop().time()
+    began = time.process_time()
     async with BotApi(checked=False, clock=Hurried(HASTE)) as api:
         people = [api.person(f"p{n}") for n in range(50)]
         chats = [who.chat if n < 34 else api.supergroup(f"g{n}", who) for n, who in enumerate(people)]
@@ -137,7 +138,8 @@ async def test_a_thousand_faulted_deliveries_lose_and_double_nothing(tmp_path):
     assert misled == []
     assert struck > asked * 0.15
     assert len(home.easel.works) <= 1000 + len(kept)
-    assert asyncio.get_running_loop().time() - began < 120
+    # Of our own; other programs may keep the machine busy.
+    assert time.process_time() - began < 120
     print(f"\n{struck} of {asked} requests faulted; {len(kept)} kept and told")
 
 
