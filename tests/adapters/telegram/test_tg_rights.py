@@ -39,14 +39,14 @@ async def test_a_press_is_answered_soon_however_slow_the_change_is(home, api, an
     api.fault("editMessageReplyMarkup", Stall(2.5))
     pressed = await anna.press(card, "Change…")
     assert pressed.answered
-    assert 0.8 < pressed.waited < 1.6
+    assert 0.8 < pressed.waited < 2.2
     await soon(lambda: "▶ Paint" in card.labels, "the menu does not come")
 
 
 async def test_a_quick_press_is_answered_at_once(home, anna):
     card = await painted(home, anna, FOX)
     for label in ("Change…", "‹ Back", "⭐", "Recipe"):
-        assert (await anna.press(card, label)).waited < 0.8
+        assert (await anna.press(card, label)).waited < 1.0
 
 
 async def test_T15_a_press_that_telegram_finds_too_old_is_done_all_the_same(home, api, anna):

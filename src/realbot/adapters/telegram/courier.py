@@ -180,7 +180,7 @@ class Courier:
             changed = await self.delivery.edit(job, card, spot, PROGRESS)
             if changed.photo != spot.photo:
                 await self._place(job, changed)
-            self._spots[job.id], self._drawn[job.id] = changed, card
+            self._spots[job.id], self._drawn[job.id] = changed, replace(card, pictures=None)
         except Down as error:
             log.debug("job %s: %s", job.id, error)
         except TelegramError as error:
@@ -198,6 +198,8 @@ class Courier:
         if not spot.how:
             await self._studio.delivering(job.id)
             try:
+                if isinstance(job.status, Done) and await self._studio.showing(job, adult=job.origin.adult) != "here":
+                    raise Undeliverable("not allowed there any more")
                 spot = await self.delivery.deliver(job, await self.cards.render(job, job.status), spot, note)
             except NotYours:
                 log.info("job %s was deleted meanwhile", job.id)
