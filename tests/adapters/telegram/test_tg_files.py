@@ -8,7 +8,7 @@ import random
 
 import pytest
 from botapi_clients import client
-from botapi_faults import Error
+from botapi_faults import Error, Status
 from botapi_files import Document, Photo
 from PIL import Image
 from tg_fronts import border, house, near
@@ -130,14 +130,18 @@ async def test_a_lost_file_is_an_os_error(tmp_path):
         await files.shown(Picture(tmp_path / "no.png", "no.png", ""))
 
 
-UNFIT = ["PHOTO_INVALID_DIMENSIONS", "IMAGE_PROCESS_FAILED", "file of size 9 bytes is too big for a photo"]
+UNFIT = [
+    Error(400, "Bad Request: PHOTO_INVALID_DIMENSIONS"), Error(400, "Bad Request: IMAGE_PROCESS_FAILED"),
+    Error(400, "Bad Request: file of size 9 bytes is too big for a photo"), Error(413, "Request Entity Too Large"),
+    Status(status=413),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("refusal", UNFIT)
+@pytest.mark.parametrize("refusal", UNFIT, ids=str)
 async def test_R6_what_telegram_refuses_all_the_same_comes_in_the_next_format(api, anna, tmp_path, refusal):
     async with house(tmp_path, api, hand=True) as home:
         card = await asks(home, anna, "a red fox on a blue background")
-        api.fault("editMessageMedia", Error(400, f"Bad Request: {refusal}"))
+        api.fault("editMessageMedia", refusal)
         await finishes(home)
         assert names(uploads(api)) == [["png"], ["webp"]]
         assert shown(api, "a red fox") == [card]

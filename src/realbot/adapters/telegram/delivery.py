@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from PIL import Image
 from telegram import InputMediaPhoto, Message
@@ -38,8 +38,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 #: Signs in Telegram's answer that it does not take this picture, though it was measured.
 UNFIT = ("photo_invalid_dimensions", "too big", "image_process_failed", "entity too large", "wrong file")
+#: Signs that it cannot read the looks of a text.
+UNREADABLE = ("can't parse", "entity begin")
 #: Signs that a message shows a picture by now, and that it is too old to be deleted.
 SHOWS, STAYS = ("no text in the message",), ("can't be deleted",)
 #: Why an end stays in the history whose only message may have arrived.
@@ -105,8 +109,9 @@ class Delivery:
             "reply_markup": await keyboard(self._studio, card.rows, job.user, chat),
             "rate_limit_args": patience,
         }
+        change = self._picture if card.pictures else self._words
         try:
-            return await (self._picture if card.pictures else self._words)(card, spot, where)
+            return await _legibly(card, lambda card: change(card, spot, where))
         except BadRequest as error:
             if not wire.unchanged(error):
                 raise
@@ -277,24 +282,25 @@ class Delivery:
         if not photos:
             return await self._send(job, card, origin, RESULT)
         markup = await keyboard(self._studio, card.rows, job.user, origin.place)
-        send = functools.partial(
-            files.send, self._bot, photos[0], card.text, reply_markup=markup, rate_limit_args=RESULT
-        )
-        message: Message = await self._to(origin, send)
-        return message
+
+        async def send(card: Card) -> Message:
+            given = functools.partial(files.send, self._bot, photos[0], card.text, reply_markup=markup)
+            message: Message = await self._to(origin, functools.partial(given, rate_limit_args=RESULT))
+            return message
+
+        return await _legibly(card, send)
 
     async def _send(self, job: Job, card: Card, origin: Origin, patience: Patience, *, silent: bool = False) -> Message:
-        text = card.text.cut(MESSAGE)
-        send = functools.partial(
-            self._bot.send_message,
-            text=str(text),
-            entities=text.entities(),
-            reply_markup=await keyboard(self._studio, card.rows, job.user, origin.place),
-            disable_notification=silent,
-            rate_limit_args=patience,
-        )
-        message: Message = await self._to(origin, send)
-        return message
+        markup = await keyboard(self._studio, card.rows, job.user, origin.place)
+
+        async def send(card: Card) -> Message:
+            text = card.text.cut(MESSAGE)
+            given = functools.partial(self._bot.send_message, text=str(text), entities=text.entities())
+            about = {"reply_markup": markup, "disable_notification": silent, "rate_limit_args": patience}
+            message: Message = await self._to(origin, functools.partial(given, **about))
+            return message
+
+        return await _legibly(card, send)
 
     async def _to(self, origin: Origin, send: Callable[..., Awaitable[Any]]) -> Any:
         """Send to a chat, or to the supergroup that it has become."""
@@ -346,6 +352,17 @@ class Delivery:
                 refused = error
         assert refused is not None
         raise refused
+
+
+async def _legibly(card: Card, tell: Callable[[Card], Awaitable[T]]) -> T:
+    """Show a card, as plain text where Telegram cannot read its looks, which it always should."""
+    try:
+        return await tell(card)
+    except BadRequest as error:
+        if not _signed(error, UNREADABLE):
+            raise
+        log.error("Telegram does not take the looks of a text: %s", error)
+        return await tell(replace(card, text=Text(str(card.text))))
 
 
 def _places(job: Job) -> list[Origin]:
