@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import re
@@ -124,6 +125,14 @@ async def test_D16_a_second_process_is_refused_while_the_first_lives(tmp_path: P
             async with Store.open(tmp_path / "data"):
                 pass
         first.kill()
+    async with Store.open(tmp_path / "data") as store:
+        assert await store.waiting() == []
+
+
+async def test_D16_a_folder_that_a_dead_process_lets_go_a_moment_later_is_opened(tmp_path: Path) -> None:
+    database.prepare(tmp_path / "data")
+    held = database.lock(tmp_path / "data")
+    asyncio.get_running_loop().call_later(0.3, held.release)
     async with Store.open(tmp_path / "data") as store:
         assert await store.waiting() == []
 

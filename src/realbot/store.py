@@ -19,16 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import aiosqlite
+from filelock import FileLock
 
 from . import database, rows
 from .belongings import Belongings
-from .errors import NotYours
+from .errors import ConfigError, NotYours
 from .jobs import Generate, ImageId, Origin, Request, User, to_json
 from .rows import ACCOUNTS, JOB, OWN, Circle, Row, Usage
 from .writer import PATIENCE, Connection, Writer, finish
 
 __all__ = ["Row", "Store", "Usage"]
 
+#: Seconds for which a folder may still be held by a process that was killed while it started another.
+HELD = 1.0
 #: Observations of durations and of promised times that are kept.
 OBSERVATIONS = 2000
 
@@ -46,7 +49,7 @@ class Store(Belongings):
         """
         folder = await asyncio.to_thread(folder.absolute)
         await asyncio.to_thread(database.prepare, folder)
-        lock = database.lock(folder)
+        lock = await _locked(folder)
         ledger = database.Ledger(folder)
         try:
             pepper = await finish(asyncio.ensure_future(asyncio.to_thread(_ready, folder, ledger)))
@@ -314,6 +317,19 @@ class Store(Belongings):
             await db.execute(trim, (OBSERVATIONS,))
 
         await self._writer.run(work)
+
+
+async def _locked(folder: Path) -> FileLock:
+    """Take the folder for this process. Raises ConfigError when another one has it."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + HELD
+    while True:
+        try:
+            return database.lock(folder)
+        except ConfigError:
+            if loop.time() > until:
+                raise
+        await asyncio.sleep(0.05)
 
 
 def _ready(folder: Path, ledger: database.Ledger) -> bytes:
