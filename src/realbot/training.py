@@ -5,6 +5,7 @@ Nothing here loads a model. Pictures are decoded in a process of their own, as e
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from .decoder import packed, unpacked
 from .errors import Invalid
 from .phrases import Phrase
 from .styles import RESERVED, SLUG, slug
@@ -37,7 +39,8 @@ USUAL_OTHERWISE = (1e-4, 1)
 _BYTES, _PIXELS, _PATIENCE = 64 * 2**20, 64_000_000, 60.0
 #: Bits of 64 in which the hashes of two pictures that look alike differ at most.
 _ALIKE = 4
-_DECODER = Path(__file__).with_name("decoder.py")
+#: Finds realbot where this process has it.
+_CHILD = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); from realbot.decoder import main; main()"
 #: What cameras and programs call their files.
 _NAMELESS = re.compile(
     r"(img|image|dsc[fn]?|pxl|photo|picture|pic|screen ?shot|whatsapp image|unnamed|untitled|download)?[\W\d_]*"
@@ -130,7 +133,7 @@ def course(course: Course, preset: str, rate: float | None = None, batch: int | 
     )
     if not made.trigger:
         raise Invalid("A style needs a word that wakes it.")
-    for word, value, low, high in (
+    for name, value, low, high in (
         ("steps", made.steps, 1, 100_000),
         ("rank", made.rank, 1, 256),
         ("batch", made.batch, 1, 256),
@@ -138,8 +141,8 @@ def course(course: Course, preset: str, rate: float | None = None, batch: int | 
         ("learning rate", made.rate, 1e-7, 0.1),
     ):
         if not low <= value <= high:
-            raise Invalid("The {word} {value:g} is out of range; it goes from {low:g} to {high:g}.",
-                          word=word, value=value, low=low, high=high)  # fmt: skip
+            raise Invalid("{name} cannot be {value:g}; it goes from {low:g} to {high:g}.",
+                          name=name, value=value, low=low, high=high)  # fmt: skip
     return made
 
 
@@ -246,13 +249,16 @@ def _decoded(path: Path) -> bytes | Phrase:
         return Phrase("is larger than {most} MB", most=_BYTES >> 20)
     try:
         done = subprocess.run(
-            [sys.executable, "-I", str(_DECODER), str(_PIXELS)],
-            input=data, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={}, timeout=_PATIENCE, check=False,
+            [sys.executable, "-I", "-c", _CHILD, "plain", json.dumps({"pixels": _PIXELS})],
+            input=packed([data]), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={}, timeout=_PATIENCE,
+            check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return _REASONS["broken"]
     if done.returncode == 0:
-        return done.stdout
+        with contextlib.suppress(ValueError):
+            (plain,) = unpacked(done.stdout)
+            return plain
     reason = done.stdout.decode("ascii", "replace").split(" ")[0] if done.returncode == 1 else "broken"
     return _REASONS.get(reason, _REASONS["broken"])
 
