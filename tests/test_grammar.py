@@ -5,11 +5,13 @@ import re
 import string
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from realbot import regions
 from realbot.errors import Invalid
 from realbot.grammar import NAMES, nearest, parse, ratio, write
 from realbot.jobs import SEEDS, Generate, StyleUse
@@ -150,6 +152,54 @@ def test_what_phones_make_of_dashes_and_quotes(text, expected):
 )
 def test_styles_and_their_weights(text, styles):
     assert parse(text) == Generate(prompt="a", styles=styles)
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        ("a hat region:left", "left"),
+        ("a hat --region Top-Right", "top-right"),
+        ("a hat region:centre,", "center"),
+        ("a hat region:10,10,60,80%", "10,10,60,80%"),
+        ("a hat region:10,10,60,80", "10,10,60,80%"),
+        ('a hat region:"10%, 10%, 60%, 80%"', "10,10,60,80%"),
+        ("a hat region:50,0,80,100%.", "50,0,50,100%"),
+        ("a hat region:right region:left", "left"),
+        ("a hat region:background", "background"),
+    ],
+)
+def test_a_region_is_written_in_words_or_percent_and_read_back(text, region):
+    request = parse(text)
+    assert request == Generate(prompt="a hat", region=region)
+    assert write(request) == f"a hat region:{region}"
+    assert parse(write(replace(request, mask="a" * 64))) == request
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("a region:lft", "left"),
+        ("a --region backgrund", "background"),
+        ("a region:nowhere", ""),
+        ("a region:10,10,60", ""),
+        ("a region:100,0,10,10%", ""),
+        ("a region:0,0,0,10%", ""),
+        ("a region:1,1,1,1,%", ""),
+        ("a region:-1,1,1,1%", ""),
+    ],
+)
+def test_an_unknown_region_names_the_nearest_or_all(text, near):
+    with pytest.raises(Invalid, match=f"did you mean {near}" if near else "background.* in percent") as caught:
+        parse(text)
+    assert caught.value.nearest == near
+
+
+def test_of_a_mask_and_a_region_the_last_counts():
+    base = Generate(prompt="a", source="a" * 64, mask="b" * 64, region="left")
+    assert parse("region:right", base) == replace(base, mask=None, region="right")
+    assert parse(f"mask:{'c' * 64}", base) == replace(base, mask="c" * 64, region=None)
+    assert parse(f"a mask:{'c' * 64} region:top").region == "top"
+    assert parse("a cat", base).mask == base.mask
 
 
 def test_the_command_before_the_prompt_is_optional():
@@ -293,10 +343,11 @@ requests = st.builds(
     ).map(tuple),
     source=st.none() | st.text("0123456789abcdef", min_size=64, max_size=64),
     mask=st.none() | st.text("0123456789abcdef", min_size=64, max_size=64),
+    region=st.none() | st.sampled_from([*regions.NAMES, "10,10,60,80%", "0.5,0,99.5,100%"]),
     strength=st.none() | st.floats(0, 1),
     reference=st.none() | st.text("0123456789abcdef", min_size=64, max_size=64),
     model=st.none() | names,
-)
+).map(lambda request: replace(request, mask=None) if request.region else request)
 
 
 @steady

@@ -52,6 +52,7 @@ generates = st.builds(
     styles=st.lists(st.builds(StyleUse, st.text(), st.floats(0, 10)), max_size=4).map(tuple),
     source=st.none() | images,
     mask=st.none() | images,
+    region=st.none() | st.text(),
     strength=numbers,
     reference=st.none() | images,
     model=st.none() | st.text(),
@@ -94,12 +95,13 @@ def test_canonical_json_is_one_text_for_equal_data():
 REQUEST = Generate(
     prompt="a cat", negative="blur", width=128, height=64, steps=8, guidance=3.0, true_cfg=1.0, scheduler="euler",
     seed=7, count=1, styles=(StyleUse("ink", 0.5), StyleUse("realism")), source="0" * 64, mask="1" * 64, strength=0.5,
+    region="left",
     reference="2" * 64, model="mini",
 )  # fmt: skip
 OTHER = {
     "prompt": "a cat ", "negative": "", "width": 144, "height": 80, "steps": 9, "guidance": 3.1, "true_cfg": 1.5,
     "scheduler": "unipc", "seed": 8, "count": 2, "styles": (StyleUse("ink", 0.6), StyleUse("realism")),
-    "source": "3" * 64, "mask": "3" * 64, "strength": 0.6, "reference": "3" * 64, "model": "sdxl",
+    "source": "3" * 64, "mask": "3" * 64, "region": "right", "strength": 0.6, "reference": "3" * 64, "model": "sdxl",
 }  # fmt: skip
 
 

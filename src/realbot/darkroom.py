@@ -1,19 +1,26 @@
-"""What the studio makes of pictures that are there: what people bring, variations, enlargements."""
+"""What the studio makes of pictures that are there: what people bring, masks, variations, enlargements, wider views."""
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import replace
 from typing import Literal
 
 from .desk import Desk
+from .engine.models import FAMILIES
 from .errors import Invalid, NotYours
 from .house import House
 from .jobs import SEEDS, Generate, ImageId, Origin, Upscale, User
+from .sections import Limits
 from .store import Row, Store
 
 #: How far a variation goes from its picture.
 VARIATIONS = {"subtle": 0.35, "strong": 0.75}
+#: How much more may be seen at once, and how far a picture moves to the side, as a share of it.
+FACTORS, SHIFT = (1.5, 2), 0.5
+#: Where to look: the way that the picture moves on its canvas.
+DIRECTIONS = {"left": (1, 0), "right": (-1, 0), "up": (0, 1), "down": (0, -1)}
 
 
 class Darkroom:
@@ -28,7 +35,81 @@ class Darkroom:
 
         Raises Invalid in one sentence when it is too large, moves, is damaged or no picture.
         """
-        return await self._desk.uploads.take(user, data, self._house.settings(origin).limits)
+        return await self._desk.uploads.take(user, data, self._limits(origin))
+
+    async def mask(self, user: User, source: ImageId, data: bytes, origin: Origin | None = None) -> ImageId:
+        """The mask of a picture from a second one: what is light there is painted. Raises as `upload`, and NotYours."""
+        (mask,) = await self._desk.uploads.develop(user, "light", self._limits(origin), source, brought=data)
+        return mask
+
+    async def mask_from_alpha(
+        self, user: User, data: bytes, origin: Origin | None = None
+    ) -> tuple[ImageId, ImageId] | None:
+        """A file as a source and the mask of its transparent parts; None where it has none. Raises as `upload`."""
+        made = await self._desk.uploads.develop(user, "cut", self._limits(origin), brought=data)
+        return (made[0], made[1]) if made else None
+
+    async def mask_by_strokes(self, user: User, source: ImageId, data: bytes, origin: Origin | None = None) -> ImageId:
+        """The mask of what was drawn over a picture in this copy of it. Raises as `upload`, and NotYours.
+
+        The copy may have been scaled and compressed on its way.
+        """
+        (mask,) = await self._desk.uploads.develop(user, "strokes", self._limits(origin), source, brought=data)
+        return mask
+
+    async def mask_of_region(self, user: User, source: ImageId, region: str, origin: Origin | None = None) -> ImageId:
+        """The mask of a region in words. Raises Invalid for one that there is not, and NotYours."""
+        return await self._desk.uploads.region(user, source, region, self._limits(origin))
+
+    async def overlay(self, user: User, source: ImageId, mask: ImageId) -> bytes:
+        """A PNG of the picture with its mask tinted, to be looked at before it is painted. Raises NotYours."""
+        (shown,) = await self._desk.uploads.make(user, "overlay", self._limits(None), source, mask)
+        return shown
+
+    async def zoom_out(
+        self,
+        user: User,
+        job_id: str,
+        index: int,
+        factor: float = 1.5,
+        origin: Origin | None = None,
+        *,
+        shown: bool = False,
+    ) -> Generate:
+        """The request for what is around a picture of a job: it stays in the middle of a larger canvas.
+
+        Where the limits allow no larger one the picture is scaled down. Errors and `shown` are those of `vary`.
+        """
+        if factor not in FACTORS:
+            raise Invalid("A picture can be zoomed out by 1.5 or by 2, not by {factor:g}.", factor=factor)
+        row, image = await self._picture(user, job_id, index, shown=shown)
+        width, height = await self._desk.uploads.size(image)
+        canvas, scale = self._canvas(width * factor, height * factor, self._limits(origin))
+        inner = (round(width * scale), round(height * scale))
+        place = ((canvas[0] - inner[0]) // 2, (canvas[1] - inner[1]) // 2, *inner)
+        return await self._extended(user, row, image, canvas, place)
+
+    async def pan(
+        self,
+        user: User,
+        job_id: str,
+        index: int,
+        direction: Literal["left", "right", "up", "down"],
+        origin: Origin | None = None,
+        *,
+        shown: bool = False,
+    ) -> Generate:
+        """The request for what is beside a picture of a job, of which half stays in view.
+
+        Errors and `shown` are those of `vary`.
+        """
+        row, image = await self._picture(user, job_id, index, shown=shown)
+        width, height = await self._desk.uploads.size(image)
+        canvas, scale = self._canvas(width, height, self._limits(origin))
+        inner = (round(width * scale), round(height * scale))
+        x, y = DIRECTIONS[direction]
+        place = (round(x * SHIFT * inner[0]), round(y * SHIFT * inner[1]), *inner)
+        return await self._extended(user, row, image, canvas, place)
 
     async def vary(
         self, user: User, job_id: str, index: int, strength: Literal["subtle", "strong"], *, shown: bool = False
@@ -65,3 +146,33 @@ class Darkroom:
         if not self._store.people.same(row.user.key, user.key):
             self._desk.uploads.show(user, image)
         return row, image
+
+    async def _extended(
+        self, user: User, row: Row, image: ImageId, canvas: tuple[int, int], place: tuple[int, int, int, int]
+    ) -> Generate:
+        """The request that paints a canvas around a picture which lies there in `place`."""
+        if not isinstance(row.request, Generate):
+            raise Invalid("An enlarged picture cannot be continued; take the one it was made from.")
+        made = await self._desk.uploads.develop(user, "canvas", self._limits(None), image, size=canvas, place=place)
+        return replace(
+            row.request,
+            source=made[0],
+            mask=made[1],
+            region=None,
+            strength=None,
+            width=None,
+            height=None,
+            seed=secrets.randbelow(SEEDS),
+            count=1,
+            model=None,
+        )
+
+    def _canvas(self, width: float, height: float, limits: Limits) -> tuple[tuple[int, int], float]:
+        """The sides of a canvas of this shape that the limits and the model take, and how much smaller it had to be."""
+        scale = min(1.0, limits.max_side / max(width, height), math.sqrt(limits.max_pixels / (width * height)))
+        step = FAMILIES[self._desk.preset.family].multiple
+        sides = (max(int(side * scale) // step, 1) * step for side in (width, height))
+        return (next(sides), next(sides)), scale
+
+    def _limits(self, origin: Origin | None) -> Limits:
+        return self._house.settings(origin).limits

@@ -13,6 +13,7 @@ from .house import House
 from .jobs import FACTORS, SEEDS, Generate, Origin, Request, Upscale, User, key_of, seeded
 from .policy import adult, ranges, words
 from .rows import Row, inputs
+from .sections import Limits
 from .store import Store
 from .styles import Styles
 from .tickets import Notes, printed
@@ -64,7 +65,7 @@ class Desk:
         adult(await self.prompts(request), origin.adult, settings.moderation)
         request = await self._styled(request)
         self.house.admit(request, origin)
-        resolved, notes = resolve(await self._sourced(user, request), self.preset)
+        resolved, notes = resolve(await self._sourced(user, request, limits), self.preset)
         if request.steps is None and resolved.steps is not None:
             resolved = replace(resolved, steps=min(resolved.steps, limits.max_steps))
         ranges(resolved, limits)
@@ -110,7 +111,7 @@ class Desk:
 
     async def sources(self, request: Generate | Upscale) -> dict[str, str]:
         """The path of each picture that a request starts from. Raises Invalid for a lost one."""
-        return {} if request.source is None else {request.source: str(await self.store.picture(request.source))}
+        return {image: str(await self.store.picture(image)) for image in inputs(request)}
 
     async def pixels(self, request: Generate | Upscale) -> int:
         """Those of an enlarged picture; 0 for a painted one, whose request tells."""
@@ -153,14 +154,22 @@ class Desk:
             earlier = await self.find(user, key_of(request, printed(self.fingerprint, {})), origin)
         return Asked(request, (), asked_key, self.question(user, request, {}, origin), earlier, pixels)
 
-    async def _sourced(self, user: User, request: Generate) -> Generate:
-        """With the shape of its source where no size is given. Raises NotYours for a picture of somebody else."""
-        if request.source is None:
+    async def _sourced(self, user: User, request: Generate, limits: Limits) -> Generate:
+        """With the shape of its source where no size is given, and the mask of its region.
+
+        Raises NotYours for a picture of somebody else.
+        """
+        for image in inputs(request):
+            await self.uploads.check(user, image)
+        source = request.source
+        if source is None:
             return request
-        await self.uploads.check(user, request.source)
+        if request.region is not None:
+            # Made anew although there may be one: it could be that of another picture or region.
+            request = replace(request, mask=await self.uploads.region(user, source, request.region, limits))
         if request.width is not None or request.height is not None:
             return request
-        width, height = shape(await self.uploads.size(request.source), self.preset)
+        width, height = shape(await self.uploads.size(source), self.preset)
         return replace(request, width=width, height=height)
 
     def _draw(self, user: User, asked_key: str) -> int:

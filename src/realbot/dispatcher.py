@@ -22,6 +22,7 @@ from .forecast import Forecast
 from .jobs import Generate, Waiting, key_of
 from .orders import order
 from .queue import Place
+from .rows import inputs
 from .store import Store
 from .suspects import Suspects
 from .tickets import Bench, Pace, Run, Ticket, printed
@@ -171,10 +172,8 @@ class Dispatcher:
             if not refused:
                 log.exception("%s could not be started", run.key)
             self._free(bench, run)
-            name = "EngineError"
-            if refused:
-                lost = isinstance(error, Invalid) and error.word == run.ticket.request.source
-                name = "Invalid" if lost else "StyleBroken"
+            lost = isinstance(error, Invalid) and error.word in inputs(run.ticket.request)
+            name = ("Invalid" if lost else "StyleBroken") if refused else "EngineError"
             await self.endings.fail(run.ticket, name, str(error) if refused else "")
 
     async def _hand(self, bench: Bench, run: Run) -> None:

@@ -30,6 +30,7 @@ STYLE = re.compile(rf"(?:{QUOTED.pattern}|(?P<name>[^\s:,{QUOTES}]++))(?::(?P<we
 SEPARATOR = re.compile(r"\s*+[=:]?\s*+")
 WORD = re.compile(r"\S*+")
 START = re.compile(rf"\s*(?:/imagine(?:@\w+)?(?=\s|$)\s*)?(?:prompt:\s*+(?![{QUOTES}]))?", re.I)
+BOX = re.compile(r"[\d.,]+%")
 BARE = re.compile(r"[A-Za-z0-9](?:[\w./+-]*\w)?", re.A)
 
 
@@ -65,6 +66,15 @@ class _Mark:
         written = f"--{name} {word}".rstrip() if flag else f"{name}:{word}"
         shown = written if len(written) <= 60 else f"{written[:59]}…"
         example = f"--{name} {self.option.example}" if flag else f"{name}:{self.option.example}"
+        near = nearest(word, self.option.words)
+        if near:
+            return Invalid(
+                "{written} cannot be read; did you mean {meant}?",
+                written=shown,
+                meant=near,
+                word=word[:100],
+                nearest=near,
+            )
         return Invalid(
             "{written} cannot be read: it takes {form}, such as {example}.",
             written=shown,
@@ -96,6 +106,9 @@ class _Draft:
                 self.negative.append(read)
             case "prompt":
                 self.text.append(read)
+            case "mask" | "region" as name:
+                # One of the two says what is painted; the last that was written counts.
+                self.fields |= {"mask": None, "region": None, name: read}
             case name:
                 self.fields[name] = read
 
@@ -305,6 +318,9 @@ def _values(request: Generate) -> Iterable[tuple[str, Any]]:
             yield name, request.styles
         elif name in Generate.__dataclass_fields__ and name != "prompt":
             value = getattr(request, name)
+            if name == "mask" and request.region is not None:
+                # It is made of the region, wherever that is read.
+                continue
             if value is not None and not (sized and name in ("width", "height")) and (name, value) != ("count", 1):
                 yield name, value
 
@@ -312,7 +328,7 @@ def _values(request: Generate) -> Iterable[tuple[str, Any]]:
 def _value(value: Any) -> str:
     match value:
         case str():
-            return value if BARE.fullmatch(value) else _quoted(value)
+            return value if BARE.fullmatch(value) or BOX.fullmatch(value) else _quoted(value)
         case tuple():
             return ",".join(_style(use) for use in value)
     return repr(value)

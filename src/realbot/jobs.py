@@ -86,7 +86,8 @@ class Generate:
     count: int = 1  #: pictures; picture i has seed + i
     styles: tuple[StyleUse, ...] = ()
     source: ImageId | None = None
-    mask: ImageId | None = None
+    mask: ImageId | None = None  #: white is painted, the rest of the source stays
+    region: str | None = None  #: words for a part of the source, of which the desk makes the mask
     strength: float | None = None  #: 0 keeps the source, 1 ignores it
     reference: ImageId | None = None
     model: str | None = None
@@ -254,17 +255,23 @@ def canonical(data: Any) -> bytes:
     )
 
 
+#: Fields that pictures were painted without.
+_LATER = ("region",)
+
+
 def key_of(request: Request, fingerprint: str) -> str:
     """sha256 of the resolved request and the engine fingerprint: equal keys promise equal bytes.
 
-    Every field of the request is in it, so a field added later changes the key and never the meaning of an old one.
+    Every field of the request is in it; one that was added later only when it says something, so that old keys stay.
     With `seed=None` it is the key of the *question*, by which a person's earlier answer is found.
     """
     data = to_json(request)
     if isinstance(request, Generate):
         data["styles"] = sorted([use.name, float(use.weight)] for use in request.styles)
         for f in fields(request):
-            if isinstance(data[f.name], float | int) and f.name in ("guidance", "true_cfg", "strength"):
+            if f.name in _LATER and data[f.name] == f.default:
+                del data[f.name]
+            elif isinstance(data[f.name], float | int) and f.name in ("guidance", "true_cfg", "strength"):
                 data[f.name] = float(data[f.name])
     return hashlib.sha256(canonical({"request": data, "fingerprint": fingerprint})).hexdigest()
 

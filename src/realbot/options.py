@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from . import regions
 from .jobs import SEEDS
 from .phrases import Phrase
 
@@ -79,6 +80,8 @@ class Option:
     read: Callable[[str], Any]
     #: A value is a number, so that a long dash before the name is no dash of a sentence.
     numeric: bool = True
+    #: What the value may be, where that is one of a few words.
+    words: tuple[str, ...] = ()
 
 
 OPTIONS = (
@@ -97,6 +100,14 @@ OPTIONS = (
     Option(("model",), Phrase("a model's name"), "mini", filled, False),
     Option(("source",), Phrase("the id of a picture"), "ID", _image, False),
     Option(("mask",), Phrase("the id of a picture"), "ID", _image, False),
+    Option(
+        ("region",),
+        Phrase("a part of the picture ({names}) or x, y, width and height in percent", names=", ".join(regions.NAMES)),
+        "10,10,60,80%",
+        regions.read,
+        False,
+        regions.NAMES,
+    ),
     Option(("reference",), Phrase("the id of a picture"), "ID", _image, False),
     Option(
         ("no", "negative", "neg", "negative_prompt"), Phrase("words to keep out, with commas"), "text, blur", str, False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import sys
 import tempfile
@@ -11,10 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from . import regions
+from .decoder import packed, unpacked
 from .errors import ConfigError, Invalid, QueueFull
 from .jobs import ImageId, User
-from .phrases import Phrase
+from .phrases import Phrase, listed
 from .sections import Limits
 from .store import Store
 
@@ -27,6 +31,8 @@ KEEP = 3600.0
 #: How the files begin that may hold a picture; the decoder reads the rest.
 BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 _MB = 2**20
+#: The decoder finds realbot where this process has it, and nothing else that is not installed.
+_CHILD = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); from realbot.decoder import main; main()"
 
 
 @dataclass(slots=True)
@@ -47,25 +53,79 @@ class Uploads:
 
         Raises Invalid, in one sentence, for anything else, and QueueFull when the disk does not take it.
         """
-        if len(data) > limits.max_upload_mb * _MB:
-            raise Invalid(
-                "The picture has {size:.1f} MB; at most {most} MB are allowed, so make it smaller.",
-                size=len(data) / _MB,
-                most=limits.max_upload_mb,
-            )
-        if not data.startswith(BEGINNINGS):
-            raise Invalid(_SENTENCES["format"])
-        async with self._turns:
-            plain = await _decoded(data, limits.max_upload_pixels)
-        await self._forget()
-        try:
-            image = await self._adopt(plain)
-        except ConfigError as error:
-            log.error("a picture could not be kept: %s", error)
-            raise QueueFull("The disk of this bot is full, so nothing can be taken; please try again later.") from None
-        self._brought.add(image)
-        self.show(user, image)
+        (image,) = await self.develop(user, "plain", limits, brought=data)
         return image
+
+    async def develop(
+        self,
+        user: User,
+        task: str,
+        limits: Limits,
+        *sources: ImageId,
+        brought: bytes | None = None,
+        **given: Any,
+    ) -> list[ImageId]:
+        """Keep what a task of the decoder makes of pictures: kept ones that this person may start from, and a file.
+
+        Raises as `take`, and NotYours.
+        """
+        made = await self.make(user, task, limits, *sources, brought=brought, **given)
+        await self._forget()
+        images = []
+        for plain in made:
+            try:
+                image = await self._adopt(plain)
+            except ConfigError as error:
+                log.error("a picture could not be kept: %s", error)
+                raise QueueFull(
+                    "The disk of this bot is full, so nothing can be taken; please try again later."
+                ) from None
+            self._brought.add(image)
+            self.show(user, image)
+            images.append(image)
+        return images
+
+    async def region(self, user: User, source: ImageId, region: str, limits: Limits) -> ImageId:
+        """The mask of a region of a picture, always the same one. Raises Invalid for a region that is none."""
+        try:
+            named = regions.read(region)
+        except ValueError:
+            raise Invalid(
+                "There is no region {region}; there are {names}, and x, y, width and height in percent.",
+                region=region[:60],
+                names=listed(regions.NAMES),
+                word=region[:100],
+                nearest=regions.NAMES[0],
+            ) from None
+        (mask,) = await self.develop(user, "region", limits, source, region=named)
+        return mask
+
+    async def make(
+        self,
+        user: User,
+        task: str,
+        limits: Limits,
+        *sources: ImageId,
+        brought: bytes | None = None,
+        **given: Any,
+    ) -> list[bytes]:
+        """As `develop`, but nothing is kept: the files themselves."""
+        files = []
+        for source in sources:
+            path = await self._path(user, source)
+            files.append(await asyncio.to_thread(path.read_bytes))
+        if brought is not None:
+            if len(brought) > limits.max_upload_mb * _MB:
+                raise Invalid(
+                    "The picture has {size:.1f} MB; at most {most} MB are allowed, so make it smaller.",
+                    size=len(brought) / _MB,
+                    most=limits.max_upload_mb,
+                )
+            if not brought.startswith(BEGINNINGS):
+                raise Invalid(_SENTENCES["format"])
+            files.append(brought)
+        async with self._turns:
+            return await _decoded(task, {"pixels": limits.max_upload_pixels, **given}, files)
 
     def show(self, user: User, image: ImageId) -> None:
         """This person may start from this picture for the next hour."""
@@ -78,7 +138,10 @@ class Uploads:
 
     async def check(self, user: User, image: ImageId) -> None:
         """Raise NotYours when this person may not start from this picture, Invalid when it is lost."""
-        await self.store.picture(image, None if self.knows(user, image) else user)
+        await self._path(user, image)
+
+    async def _path(self, user: User, image: ImageId) -> Path:
+        return await self.store.picture(image, None if self.knows(user, image) else user)
 
     async def size(self, image: ImageId) -> tuple[int, int]:
         """Width and height of a kept picture, from its header. Raises Invalid when it is lost."""
@@ -116,14 +179,15 @@ def _head(path: Path) -> bytes:
         return file.read(24)
 
 
-async def _decoded(data: bytes, pixels: int) -> bytes:
+async def _decoded(task: str, given: dict[str, Any], files: list[bytes]) -> list[bytes]:
     """The decoder's answer. Raises Invalid."""
-    script = Path(__file__).with_name("decoder.py")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",
-        str(script),
-        str(pixels),
+        "-c",
+        _CHILD,
+        task,
+        json.dumps(given),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -131,7 +195,7 @@ async def _decoded(data: bytes, pixels: int) -> bytes:
     )
     try:
         async with asyncio.timeout(PATIENCE):
-            answer, _ = await process.communicate(data)
+            answer, _ = await process.communicate(packed(files))
     except TimeoutError:
         raise Invalid(_SENTENCES["broken"]) from None
     finally:
@@ -140,10 +204,11 @@ async def _decoded(data: bytes, pixels: int) -> bytes:
                 process.kill()
             await process.wait()
     if process.returncode == 0:
-        return answer
-    reason, *numbers = answer.decode("ascii", "replace").split() if process.returncode == 1 else ["broken"]
+        return unpacked(answer)
+    reason, *numbers = answer.decode("ascii", "replace").split() if process.returncode == 1 and answer else ["broken"]
     width, height = numbers if len(numbers) == 2 else ("?", "?")
-    raise Invalid(_SENTENCES.get(reason, _SENTENCES["broken"]), width=width, height=height, most=pixels)
+    sentence = _SENTENCES.get(reason, _SENTENCES["broken"])
+    raise Invalid(sentence, width=width, height=height, most=given["pixels"])
 
 
 _SENTENCES = {
@@ -152,4 +217,10 @@ _SENTENCES = {
     "pixels": Phrase("The picture has {width}×{height} pixels; at most {most} in all are allowed, so make it smaller."),
     "small": Phrase("The picture has {width}×{height} pixels, which is too small to start from; 16 is the least."),
     "broken": Phrase("The picture is damaged or incomplete; please save it anew and send it again."),
+    "dark": Phrase("The mask is black all over; paint white what is to change."),
+    "other": Phrase(
+        "This does not look like the same picture; draw on the picture itself, and neither cut nor turn it."
+    ),
+    "untouched": Phrase("Nothing seems to be drawn on the picture; draw over what is to change and send it again."),
+    "everything": Phrase("Nearly all of the picture is drawn over; leave out what is to stay."),
 }

@@ -83,7 +83,7 @@ def test_paints_what_the_bare_image_to_image_pipeline_paints(easel: Easel, sourc
 def test_it_works_on_the_weights_that_paint_from_words(easel: Easel, source: tuple[str, dict[str, str]]) -> None:
     image, files = source
     easel.hashes(source=image, files=files)
-    second = easel.painter.stages._from_picture()
+    second = easel.painter.stages._on_same_weights(models.FAMILIES[easel.family].from_picture)
     assert type(second).__name__ == models.FAMILIES[easel.family].from_picture
     modules = {name for name, part in second.components.items() if isinstance(part, torch.nn.Module)}
     assert "vae" in modules

@@ -58,6 +58,11 @@ class Family:
         """The class in diffusers for image-to-image."""
         return self.pipeline.replace("Pipeline", "Img2ImgPipeline")
 
+    @property
+    def inpaint(self) -> str:
+        """The class in diffusers that paints a part of a picture."""
+        return self.pipeline.replace("Pipeline", "InpaintPipeline")
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -231,8 +236,10 @@ def resolve(request: Generate, preset: Preset) -> tuple[Generate, Notes]:
             word=str(request.model),
             nearest=preset.name,
         )
-    if request.mask or request.reference:
-        raise Invalid("{model} takes a picture to start from only; leave mask and reference out.", model=preset.name)
+    if request.reference:
+        raise Invalid("{model} takes no reference picture; leave it out.", model=preset.name)
+    if request.source is None and (request.mask or request.region):
+        raise Invalid("A mask or a region is a part of a picture; say with source which one.", word="mask")
     steps = preset.steps if request.steps is None else request.steps
     if steps < 1:
         raise Invalid(
@@ -335,7 +342,8 @@ def _strength(request: Generate) -> float | None:
             raise Invalid("A strength needs a source picture; leave it out.", word="strength")
         return None
     if value is None:
-        return STRENGTH
+        # What is marked is to be replaced.
+        return STRENGTH if request.mask is None else 1.0
     if not 0 <= value <= 1:
         near = min(max(value, 0.0), 1.0) if math.isfinite(value) else STRENGTH
         raise Invalid(

@@ -21,10 +21,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from realbot.engine import Cancelled, Fact, Failed, Picture, Produced, RunKey, Started, Step, Work, models
 from realbot.engine.embeds import Embeds
+from realbot.engine.inpaint import Part
 from realbot.engine.latents import Preview
 from realbot.engine.loading import Loaded, identity
 from realbot.engine.loras import Loras
-from realbot.engine.stages import Stages
+from realbot.engine.stages import Stages, Start
 from realbot.engine.upscaler import upscaler
 from realbot.errors import EngineError, Invalid, StyleBroken
 from realbot.jobs import FACTORS, SEEDS, Generate, ImageId, Request, Upscale, from_json
@@ -65,6 +66,8 @@ class Painter:
         self.stages = Stages(loaded, self.loras, self.embeds)
         self.upscaler = upscaler(upscale or {}, loaded.device)
         self.fingerprint = models.fingerprint({**identity(loaded), "upscaler": list(self.upscaler.identity)})
+        #: Pixels a latent stands for, each way.
+        self._cell = int(loaded.pipeline.vae_scale_factor)
         self._spool = spool
         self._saver = ThreadPoolExecutor(1, "save")
         self._preview = self._fitted() if engine.get("previews", True) else None
@@ -100,7 +103,8 @@ class Painter:
     def _paint(self, run: _Run, asked: Request, tell: Callable[[Fact], None]) -> Produced:
         work = run.work
         request, notes = self._resolved(asked)
-        assert request.seed is not None and request.steps is not None
+        assert request.seed is not None and request.width is not None and request.height is not None
+        size = (request.width, request.height)
         with run.timed("switch"):
             self._style(request, work)
         tell(Started(work.key, run.stages["switch"]))
@@ -111,7 +115,8 @@ class Painter:
             run.check()
             with run.timed("encode"):
                 conditioning = self.stages.encode(request)
-                source = self._source(request, work)
+                part = self._part(request, work)
+                start = Start(*part.seen(size, self._cell)) if part else Start(self._source(request, work, size))
             for index in range(request.count):
                 seed = (request.seed + index) % SEEDS
                 run.check()
@@ -123,9 +128,11 @@ class Painter:
                     run.check()
 
                 with run.timed("denoise"):
-                    latents = self.stages.denoise(request, conditioning, seed, on_step, source)
+                    latents = self.stages.denoise(request, conditioning, seed, on_step, start)
                 with run.timed("decode"):
                     image = self.stages.decode(latents)
+                    if part is not None:
+                        image = part.restored(image)
                 path = run.picture(index)
                 text = _reseeded(work.parameters, request.seed, seed)
                 saves.append(self._saver.submit(_save, image, path, text, seed))
@@ -159,14 +166,18 @@ class Painter:
         seconds = time.monotonic() - run.began
         return Produced(run.work.key, (saved,), "image/png", seconds, run.stages, (("upscaled", self.upscaler.name),))
 
-    def _source(self, request: Generate, work: Work) -> Image.Image | None:
+    def _source(self, request: Generate, work: Work, size: tuple[int, int]) -> Image.Image | None:
         """The picture to start from, cut and scaled to the size that is painted."""
         if request.source is None:
             return None
-        assert request.width is not None and request.height is not None
-        size = (request.width, request.height)
         picture = _picture(request.source, work)
         return picture if picture.size == size else ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
+
+    def _part(self, request: Generate, work: Work) -> Part | None:
+        """The part of a picture that is to be painted, where one is asked for."""
+        if request.source is None or request.mask is None:
+            return None
+        return Part.of(_picture(request.source, work), _picture(request.mask, work))
 
     def _resolved(self, request: Request) -> tuple[Generate, models.Notes]:
         if not isinstance(request, Generate):

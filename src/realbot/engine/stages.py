@@ -35,6 +35,18 @@ class Conditioning:
     notes: models.Notes = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a picture begins with besides noise: pictures of the request's size."""
+
+    picture: Image.Image | None = None  #: RGB
+    mask: Image.Image | None = None  #: only what is white in it changes
+
+
+#: Noise alone.
+NOTHING = Start()
+
+
 class Stages:
     """The stages of one loaded model, for one thread."""
 
@@ -43,7 +55,7 @@ class Stages:
         self._pipe = loaded.pipeline
         self._family = models.FAMILIES[loaded.preset.family]
         self._base = dict(self._pipe.scheduler.config)
-        self._second: Any = None
+        self._others: dict[str, Any] = {}
 
     def encode(self, request: Generate) -> Conditioning:
         """The prompts of a resolved request as embeds; text encoders run only for prompts not seen before."""
@@ -64,27 +76,31 @@ class Stages:
         conditioning: Conditioning,
         seed: int,
         on_step: OnStep,
-        source: Image.Image | None = None,
+        start: Start = NOTHING,
     ) -> torch.Tensor:
         """Latents of the picture, (1, channels, height / 8, width / 8), as the denoiser scales them.
 
-        With a `source`, RGB and of the request's size, only the last `models.denoised` steps are taken, from there.
+        From a picture only the last `models.denoised` steps are taken.
         """
         assert request.width is not None and request.height is not None and request.scheduler is not None
         pipe, size = self._pipe, (request.height, request.width)
-        start: dict[str, Any] = {"height": request.height, "width": request.width}
-        if source is not None:
+        begin: dict[str, Any] = {"height": request.height, "width": request.width}
+        if start.picture is not None:
             self._tile(*size)
             steps = models.denoised(request)
             if not steps:
                 on_step(1, lambda: None)
-                return self._latents(source)
-            pipe = self._from_picture()
+                return self._latents(start.picture)
+            pipe = self._on_same_weights(self._family.from_picture if start.mask is None else self._family.inpaint)
             flow = self._family.schedulers is models.FLOW
             # The families round the product of steps and strength each in their own way; so it falls between.
             half = -0.5 if flow else 0.5
             strength = min((steps + half) / (request.steps or 1), 1.0)
-            start = {**(start if flow else {}), "image": source, "strength": strength}
+            # The SD family's image-to-image reads the size from the picture.
+            sized = begin if flow or start.mask is not None else {}
+            begin = {**sized, "image": start.picture, "strength": strength}
+            if start.mask is not None:
+                begin["mask_image"] = start.mask
         pipe.scheduler = schedulers.make(request.scheduler, self._family.name, self._base)
         estimate = schedulers.Estimate(pipe.scheduler)
 
@@ -102,7 +118,7 @@ class Stages:
                 **self._told(conditioning),
                 guidance_scale=request.guidance,
                 **({"true_cfg_scale": request.true_cfg} if self._family.cfg == "embedded" else {}),
-                **start,
+                **begin,
                 num_inference_steps=request.steps,
                 generator=torch.Generator("cpu").manual_seed(seed),
                 output_type="latent",
@@ -138,14 +154,14 @@ class Stages:
             raise EngineError("The model painted a picture that is black all over; another seed or dtype may help.")
         return image
 
-    def _from_picture(self) -> Any:
-        """The image-to-image pipeline on the same weights."""
-        if self._second is None:
-            cls = getattr(importlib.import_module("diffusers"), self._family.from_picture)
+    def _on_same_weights(self, name: str) -> Any:
+        """Another pipeline of the family, by its class in diffusers."""
+        if name not in self._others:
+            cls = getattr(importlib.import_module("diffusers"), name)
             options = {"sd15": {"requires_safety_checker": False}, "sdxl": {"add_watermarker": False}}
-            self._second = cls(**self._pipe.components, **options.get(self._family.name, {}))
-            self._second.set_progress_bar_config(disable=True)
-        return self._second
+            self._others[name] = cls(**self._pipe.components, **options.get(self._family.name, {}))
+            self._others[name].set_progress_bar_config(disable=True)
+        return self._others[name]
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def _latents(self, picture: Image.Image) -> torch.Tensor:
