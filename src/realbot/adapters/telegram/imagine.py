@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from telegram import Chat, Document, Message, PhotoSize, Update
@@ -18,6 +19,7 @@ from realbot.adapters.telegram import phrases
 from realbot.adapters.telegram.asked import Asked
 from realbot.adapters.telegram.delivery import Spot
 from realbot.adapters.telegram.files import DOWNLOAD
+from realbot.adapters.telegram.masking import Masking
 from realbot.adapters.telegram.presses import actions
 from realbot.errors import Invalid, Refused
 from realbot.jobs import Generate, ImageId, Origin, User
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
 
 #: Sides are multiples of this, in pixels.
 MULTIPLE = 16
-#: How far a new picture goes from the one it begins with, when nothing is said: 0 keeps it, 1 ignores it.
-STRENGTH = 0.6
 #: How often a file is asked for, and seconds for each try.
 TRIES, DEADLINE = 2, 20.0
 #: Own pictures among which one of an album is looked for, and albums of others that are remembered.
@@ -41,18 +41,22 @@ class Imagine:
 
     def __init__(self, front: Front) -> None:
         self._front, self._studio = front, front.studio
+        self._masking = Masking(front.studio)
         #: Albums of which one picture was answered; the others say nothing new.
         self._albums: deque[str] = deque(maxlen=ALBUMS)
 
     async def asked(self, asked: Asked) -> None:
         """Paint what follows the command, or what a picture's caption says. Raises Refused."""
-        source = await self._source(asked)
-        words = asked.text
-        if not words:
+        source, mask = await self._start(asked)
+        if not asked.text:
             raise Invalid(phrases.wordless() if source is None else phrases.captionless())
+        request = await self._request(asked, source, mask)
+        if request.mask is not None:
+            await self._masking.offer(asked, request)
+            return
 
         async def wish(user: User, origin: Origin) -> Generate:
-            return await self._request(user, origin, words, source)
+            return request
 
         await self._front.intake.take(asked.user, asked.origin, asked.update_id, wish)
 
@@ -112,25 +116,35 @@ class Imagine:
         name = COMMAND.match(asked.text)
         raise Invalid(phrases.unknown_command(name["name"] if name else ""))
 
-    async def _request(self, user: User, origin: Origin, words: str, source: ImageId | None) -> Generate:
+    async def _request(self, asked: Asked, source: ImageId | None, mask: ImageId | None) -> Generate:
+        """What is asked for; a region in words has become a mask."""
         preset = self._studio.preset()
-        base = Generate(prompt="", source=source, strength=None if source is None else STRENGTH)
-        request = grammar.parse(words, base, area=preset.width * preset.height, multiple=MULTIPLE)
-        if source is None and request.strength is not None:
+        base = Generate(prompt="", source=source, mask=mask)
+        request = grammar.parse(asked.text, base, area=preset.width * preset.height, multiple=MULTIPLE)
+        if source is None and (request.strength is not None or request.region is not None):
             raise Invalid(phrases.sourceless())
-        return await self._studio.defaulted(user, request, origin)
+        if source is not None and request.region is not None:
+            made = await self._studio.mask_of_region(asked.user, source, request.region, asked.origin)
+            request = replace(request, mask=made, region=None)
+        return await self._studio.defaulted(asked.user, request, asked.origin)
 
-    async def _source(self, asked: Asked) -> ImageId | None:
-        """The picture to begin with: the message's own, else the one that it answers. Raises Invalid."""
+    async def _start(self, asked: Asked) -> tuple[ImageId | None, ImageId | None]:
+        """The picture to begin with, the message's own or the one that it answers, and its mask. Raises Invalid."""
         own, answered = _picture(asked.message), asked.message.reply_to_message
+        below = None if answered is None else _picture(answered)
+        exact = await self._exact(asked, answered) if answered is not None and below and self._ours(answered) else None
         if own is not None:
-            return await self._fetched(asked, own)
+            data = await self._loaded(asked, own)
+            if exact is not None and (mask := await self._masking.drawn(asked, exact, data)) is not None:
+                return exact, mask
+            if isinstance(own, Document) and (found := await self._masking.cut(asked, data)) is not None:
+                return found
+            return await self._studio.upload(asked.user, data, asked.origin), None
         if asked.message.effective_attachment is not None:
             raise Invalid(phrases.not_a_picture())
-        if answered is None or (found := _picture(answered)) is None:
-            return None
-        exact = await self._exact(asked, answered) if self._ours(answered) else None
-        return exact or await self._fetched(asked, found)
+        if exact is not None or below is None:
+            return exact, None
+        return await self._studio.upload(asked.user, await self._loaded(asked, below), asked.origin), None
 
     async def _exact(self, asked: Asked, answered: Message) -> ImageId | None:
         """The picture that a message of ours shows, as it was painted; Telegram has only a smaller copy of it."""
@@ -148,16 +162,15 @@ class Imagine:
                 return entry.images[spot.album.index(number)]
         return None
 
-    async def _fetched(self, asked: Asked, found: PhotoSize | Document) -> ImageId:
-        """The id of a picture that a person sent. Raises Invalid in one sentence."""
+    async def _loaded(self, asked: Asked, found: PhotoSize | Document) -> bytes:
+        """The file of a picture that a person sent. Raises Invalid in one sentence."""
         if (found.file_size or 0) > DOWNLOAD:
             raise Invalid(phrases.too_large(found.file_size or 0, DOWNLOAD))
         for _ in range(TRIES):
             with suppress(TelegramError, Down, TimeoutError):
                 async with asyncio.timeout(DEADLINE):
                     file = await asked.bot.get_file(found.file_id)
-                    data = bytes(await file.download_as_bytearray())
-                return await self._studio.upload(asked.user, data, asked.origin)
+                    return bytes(await file.download_as_bytearray())
         raise Invalid(phrases.not_loaded())
 
 

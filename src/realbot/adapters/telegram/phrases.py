@@ -106,6 +106,14 @@ def keep_it() -> str:
     return _("Keep it")
 
 
+def masked() -> str:
+    return _("The tinted part is painted anew, the rest stays as it is. Right?")
+
+
+def leave_it() -> str:
+    return _("No")
+
+
 def back() -> str:
     return _("‹ Back")
 

@@ -16,7 +16,7 @@ from telegram.error import TelegramError
 from realbot.actions import Action
 from realbot.adapters import buttons, captions, words
 from realbot.adapters.outbox import Down
-from realbot.adapters.telegram import controls, phrases, place, tweaks, wire
+from realbot.adapters.telegram import controls, masking, phrases, place, tweaks, wire
 from realbot.adapters.telegram.card import recipe
 from realbot.adapters.telegram.courier import done_of
 from realbot.adapters.telegram.delivery import Spot
@@ -188,6 +188,15 @@ class Presses:
                 await self._recipe(press)
             case "download":
                 return await self._download(press)
+            case masking.YES:
+
+                async def masked(user: User, _: Origin) -> Request:
+                    return masking.wanted(action.detail)
+
+                await self._intake.take(press.user, press.origin, update_id, masked)
+                await self._courier.delivery.remove([press.spot])
+            case masking.NO:
+                await self._courier.delivery.remove([press.spot])
             case "show":
                 entry = await self._studio.entry(press.user, action.job_id)
                 await self._courier.send_kept(Viewer(self._bot, press.user, press.origin, private=False), entry)
