@@ -13,7 +13,7 @@ from realbot.adapters.telegram import phrases, sayings
 from realbot.adapters.telegram.card import ALT
 from realbot.adapters.telegram.keyboard import COPY
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
-from realbot.adapters.telegram.text import Text, bold, code, quoted, small
+from realbot.adapters.telegram.text import Text, bold, code, dead, quoted, small
 from realbot.errors import Invalid, Refused
 from realbot.grammar import nearest
 from realbot.jobs import Generate
@@ -83,7 +83,7 @@ class Gallery:
                 Text(f"{sentences.style_use()}: ", code(f"/imagine {words.EXAMPLES[0]} {use}")),
                 Text(f"{sentences.style_trigger()}: ", code(plain(style.trigger, 120))) if style.trigger else "",
                 phrases.fact(sentences.style_model(), plain(made_for, 64)) if made_for else "",
-                small(about),
+                dead(about, "italic"),
             ]
         )
         copy = [Key(f"📋 {use}", copy=use)] if len(use) <= COPY else []
