@@ -272,6 +272,7 @@ def test_ratio_gives_multiples_near_the_shape_and_area(shape, pixels, multiple):
         ("a guidance:1e400", "1e400", "a number from 0"),
         ("a guidance:-1", "-1", "a number from 0"),
         ("a strength:1.1", "1.1", "a number from 0 to 1"),
+        ("a look:1.1", "1.1", "a number from 0 to 1"),
         ("a seed:4294967296", "4294967296", "from 0 to 4294967295, or random"),
         ("a seed:-2", "-2", "from 0 to 4294967295"),
         ("a size:768by512", "768by512", "width x height in pixels, such as size:768x512"),
@@ -346,6 +347,7 @@ requests = st.builds(
     region=st.none() | st.sampled_from([*regions.NAMES, "10,10,60,80%", "0.5,0,99.5,100%"]),
     strength=st.none() | st.floats(0, 1),
     reference=st.none() | st.text("0123456789abcdef", min_size=64, max_size=64),
+    reference_weight=st.none() | st.floats(0, 1),
     model=st.none() | names,
 ).map(lambda request: replace(request, mask=None) if request.region else request)
 

@@ -55,6 +55,7 @@ generates = st.builds(
     region=st.none() | st.text(),
     strength=numbers,
     reference=st.none() | images,
+    reference_weight=numbers,
     model=st.none() | st.text(),
 )
 requests = st.one_of(
@@ -96,12 +97,13 @@ REQUEST = Generate(
     prompt="a cat", negative="blur", width=128, height=64, steps=8, guidance=3.0, true_cfg=1.0, scheduler="euler",
     seed=7, count=1, styles=(StyleUse("ink", 0.5), StyleUse("realism")), source="0" * 64, mask="1" * 64, strength=0.5,
     region="left",
-    reference="2" * 64, model="mini",
+    reference="2" * 64, reference_weight=0.5, model="mini",
 )  # fmt: skip
 OTHER = {
     "prompt": "a cat ", "negative": "", "width": 144, "height": 80, "steps": 9, "guidance": 3.1, "true_cfg": 1.5,
     "scheduler": "unipc", "seed": 8, "count": 2, "styles": (StyleUse("ink", 0.6), StyleUse("realism")),
-    "source": "3" * 64, "mask": "3" * 64, "region": "right", "strength": 0.6, "reference": "3" * 64, "model": "sdxl",
+    "source": "3" * 64, "mask": "3" * 64, "region": "right", "strength": 0.6, "reference": "3" * 64,
+    "reference_weight": 0.6, "model": "sdxl",
 }  # fmt: skip
 
 

@@ -153,6 +153,7 @@ def _pool(settings: Settings) -> EnginePool:
         "model": settings.model.model_dump(mode="json"),
         "engine": settings.engine.model_dump(mode="json"),
         "upscale": settings.upscale.model_dump(mode="json"),
+        "reference": settings.reference.model_dump(mode="json"),
         "spool": str(spool),
     }
     argv = [sys.executable, "-m", "realbot.engine.worker", "--settings", json.dumps(told)]

@@ -33,6 +33,7 @@ from .sections import (
     Paths,
     Privacy,
     Queue,
+    Reference,
     Section,
     Telegram,
     Upscale,
@@ -79,6 +80,8 @@ class Settings(BaseSettings):
     """How it paints."""
     upscale: Upscale = Field(default_factory=Upscale)
     """How pictures are enlarged."""
+    reference: Reference = Field(default_factory=Reference)
+    """How the look of a reference picture is taken."""
     discord: Discord | None = None
     """Discord front-end; off when this section is left out."""
     telegram: Telegram | None = None

@@ -39,7 +39,7 @@ class Features:
     model: str
     pixels: int  #: of one picture
     steps: int
-    passes: int = 1  #: of the network in a step; 2 with classifier-free guidance
+    passes: int = 1  #: of the network in a step; one more with classifier-free guidance or a reference
     count: int = 1
     styles: tuple[tuple[str, float], ...] = ()  #: changing them costs a switch
 
@@ -52,7 +52,7 @@ class Features:
             request.model or "",
             (request.width or 1) * (request.height or 1),
             max(denoised(request), 1),
-            2 if request.true_cfg is not None and request.true_cfg > 1 else 1,
+            (2 if (request.true_cfg or 1) > 1 else 1) + (1 if request.reference_weight else 0),
             request.count,
             tuple(sorted((use.name, float(use.weight)) for use in request.styles)),
         )

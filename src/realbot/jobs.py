@@ -89,7 +89,8 @@ class Generate:
     mask: ImageId | None = None  #: white is painted, the rest of the source stays
     region: str | None = None  #: words for a part of the source, of which the desk makes the mask
     strength: float | None = None  #: 0 keeps the source, 1 ignores it
-    reference: ImageId | None = None
+    reference: ImageId | None = None  #: a picture whose look is taken
+    reference_weight: float | None = None  #: how much of the look, 0..1
     model: str | None = None
 
 
@@ -255,8 +256,10 @@ def canonical(data: Any) -> bytes:
     )
 
 
+#: Fields in which 1 and 1.0 are the same.
+_FLOATS = ("guidance", "true_cfg", "strength", "reference_weight")
 #: Fields that pictures were painted without.
-_LATER = ("region",)
+_LATER = ("region", "reference_weight")
 
 
 def key_of(request: Request, fingerprint: str) -> str:
@@ -271,7 +274,7 @@ def key_of(request: Request, fingerprint: str) -> str:
         for f in fields(request):
             if f.name in _LATER and data[f.name] == f.default:
                 del data[f.name]
-            elif isinstance(data[f.name], float | int) and f.name in ("guidance", "true_cfg", "strength"):
+            elif isinstance(data[f.name], float | int) and f.name in _FLOATS:
                 data[f.name] = float(data[f.name])
     return hashlib.sha256(canonical({"request": data, "fingerprint": fingerprint})).hexdigest()
 

@@ -109,6 +109,7 @@ OPTIONS = (
         regions.NAMES,
     ),
     Option(("reference",), Phrase("the id of a picture"), "ID", _image, False),
+    Option(("reference_weight", "look_weight", "look"), Phrase("a number from 0 to 1"), "0.7", decimal(0, 1)),
     Option(
         ("no", "negative", "neg", "negative_prompt"), Phrase("words to keep out, with commas"), "text, blur", str, False
     ),

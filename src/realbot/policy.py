@@ -85,6 +85,7 @@ def ranges(request: Generate, limits: Limits) -> None:
     _number("guidance", request.guidance, 0.0, limits.max_guidance)
     _number("true_cfg", request.true_cfg, 1.0, max(limits.max_guidance, 1.0))
     _number("strength", request.strength, 0.0, 1.0)
+    _number("reference_weight", request.reference_weight, 0.0, 1.0)
     if len(request.styles) > limits.max_styles:
         raise Invalid(
             "{count} styles at once are too many; choose at most {most}.",

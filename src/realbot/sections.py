@@ -142,6 +142,13 @@ class Upscale(Section):
     """Largest width times height of an enlarged picture."""
 
 
+class Reference(Section):
+    model: UserPath | None = Field(None, json_schema_extra={"default": "/models/FLUX.1-Redux-dev"})
+    """Folder of FLUX.1 Redux, or an IP-Adapter (.safetensors) for SD 1.5 or SDXL; without it any model takes looks."""
+    encoder: UserPath | None = Field(None, json_schema_extra={"default": "/models/IP-Adapter/image_encoder"})
+    """Folder of the image encoder of an IP-Adapter; the folder image_encoder beside its file when left out."""
+
+
 class Discord(Secretive):
     token: SecretStr = Field(min_length=1)
     """The bot's token; better as REALBOT_DISCORD__TOKEN or in a file."""

@@ -139,15 +139,15 @@ def test_a_large_file_is_sampled_and_a_file_of_the_hub_goes_by_its_name(
     file = tmp_path / "large.safetensors"
     data = bytes(range(256)) * 40
     file.write_bytes(data)
-    first = loading._content(file)
+    first = loading.content(file)
     for place in (0, len(data) - 1):
         file.write_bytes(data[:place] + b"\xaa" + data[place + 1 :])
-        assert loading._content(file) != first
+        assert loading.content(file) != first
     blob = tmp_path / ("ab" * 32)
     blob.write_bytes(data)
     link = tmp_path / "model.safetensors"
     link.symlink_to(blob)
-    assert loading._content(link) == "ab" * 32
+    assert loading.content(link) == "ab" * 32
 
 
 def test_a_single_file_holds_the_transformer_and_a_folder_the_rest(tmp_path: Path) -> None:

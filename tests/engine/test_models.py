@@ -33,7 +33,7 @@ def indexed(folder: Path, name: str) -> Path:
 def test_resolve_fills_every_default_but_the_seed(preset: models.Preset) -> None:
     resolved, notes = models.resolve(Generate(prompt="a cat"), preset)
     left = {name for name, value in to_json(resolved).items() if value is None}
-    assert left == {"seed", "source", "mask", "region", "reference", "strength"}
+    assert left == {"seed", "source", "mask", "region", "reference", "reference_weight", "strength"}
     assert notes == ()
     assert (resolved.width, resolved.height, resolved.steps) == (preset.width, preset.height, preset.steps)
     assert resolved.scheduler == models.FAMILIES[preset.family].default_scheduler
@@ -130,7 +130,9 @@ def test_a_negative_prompt_turns_true_cfg_on_where_guidance_is_embedded() -> Non
         (Generate(prompt="x", source="ab" * 32, strength=math.nan), "mini", "from 0 to 1"),
         (Generate(prompt="x", mask="ab" * 32), "sdxl", "say with source"),
         (Generate(prompt="x", region="left"), "mini", "say with source"),
-        (Generate(prompt="x", reference="ab" * 32), "sd15", "no reference picture"),
+        (Generate(prompt="x", reference_weight=0.5), "sd15", "needs a reference picture"),
+        (Generate(prompt="x", reference="ab" * 32, reference_weight=1.5), "mini", "from 0 to 1"),
+        (Generate(prompt="x", reference="ab" * 32, reference_weight=math.nan), "mini", "from 0 to 1"),
         (Generate(prompt="x", strength=0.5), "mini", "source picture"),
     ],
 )

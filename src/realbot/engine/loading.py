@@ -275,11 +275,12 @@ def _revision(folder: Path, file: Path | None) -> str:
     entries = sorted((str(path.relative_to(folder)), path) for path in [*found, index] if path.is_file())
     total = hashlib.sha256()
     for name, path in [*entries, *([("single", file)] if file else [])]:
-        total.update(f"{name}\0{_content(path)}\n".encode())
+        total.update(f"{name}\0{content(path)}\n".encode())
     return total.hexdigest()
 
 
-def _content(path: Path) -> str:
+def content(path: Path) -> str:
+    """One name for what a file holds: its sha256, or as `_revision` says for a large one."""
     real = path.resolve()
     if re.fullmatch(r"[0-9a-f]{64}", real.name):
         return real.name

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from realbot.engine import Cancelled, Fact, Failed, Picture, Produced, RunKey, Started, Step, Work, models
 from realbot.engine.embeds import Embeds
+from realbot.engine.imageprompt import imageprompt
 from realbot.engine.inpaint import Part
 from realbot.engine.latents import Preview
 from realbot.engine.loading import Loaded, identity
@@ -51,9 +53,14 @@ class Painter:
     """A loaded model at work. All but `loras.prefetch` belongs to one thread."""
 
     def __init__(
-        self, loaded: Loaded, spool: Path, engine: Mapping[str, Any], upscale: Mapping[str, Any] | None = None
+        self,
+        loaded: Loaded,
+        spool: Path,
+        engine: Mapping[str, Any],
+        upscale: Mapping[str, Any] | None = None,
+        reference: Mapping[str, Any] | None = None,
     ) -> None:
-        """`engine` and `upscale` are those sections of the settings. Raises ConfigError for a bad upscaling model."""
+        """The last three are those sections of the settings. Raises ConfigError for weights that cannot be used."""
         self.loaded = loaded
         self.embeds = Embeds(int(engine.get("embed_cache_mb", 256)) * _MB)
         parts = {
@@ -63,9 +70,11 @@ class Painter:
             and (name.startswith("text_encoder") or name == models.FAMILIES[loaded.preset.family].denoiser)
         }
         self.loras = Loras(parts, type(loaded.pipeline), int(engine.get("style_memory_mb", 2048)) * _MB)
-        self.stages = Stages(loaded, self.loras, self.embeds)
+        prompt = imageprompt(reference or {}, loaded)
+        self.stages = Stages(loaded, self.loras, self.embeds, prompt)
         self.upscaler = upscaler(upscale or {}, loaded.device)
-        self.fingerprint = models.fingerprint({**identity(loaded), "upscaler": list(self.upscaler.identity)})
+        decisive = {**identity(loaded), "upscaler": list(self.upscaler.identity)}
+        self.fingerprint = models.fingerprint(decisive | ({"reference": list(prompt.identity)} if prompt else {}))
         #: Pixels a latent stands for, each way.
         self._cell = int(loaded.pipeline.vae_scale_factor)
         self._spool = spool
@@ -116,7 +125,8 @@ class Painter:
             with run.timed("encode"):
                 conditioning = self.stages.encode(request)
                 part = self._part(request, work)
-                start = Start(*part.seen(size, self._cell)) if part else Start(self._source(request, work, size))
+                start = Start(*part.seen(size, self._cell)) if part else Start(_cut(request.source, work, size))
+                start = replace(start, reference=_cut(request.reference, work, size))
             for index in range(request.count):
                 seed = (request.seed + index) % SEEDS
                 run.check()
@@ -165,13 +175,6 @@ class Painter:
             saved = self._saver.submit(_save, large, run.picture(0), run.work.parameters, 0).result()
         seconds = time.monotonic() - run.began
         return Produced(run.work.key, (saved,), "image/png", seconds, run.stages, (("upscaled", self.upscaler.name),))
-
-    def _source(self, request: Generate, work: Work, size: tuple[int, int]) -> Image.Image | None:
-        """The picture to start from, cut and scaled to the size that is painted."""
-        if request.source is None:
-            return None
-        picture = _picture(request.source, work)
-        return picture if picture.size == size else ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
 
     def _part(self, request: Generate, work: Work) -> Part | None:
         """The part of a picture that is to be painted, where one is asked for."""
@@ -276,6 +279,14 @@ def _request(work: Work) -> Request:
         return from_json(work.request)
     except (KeyError, TypeError, ValueError) as error:
         raise Invalid("This request is of a version that the engine does not know.") from error
+
+
+def _cut(image: ImageId | None, work: Work, size: tuple[int, int]) -> Image.Image | None:
+    """A picture that the work names, if it does, cut and scaled to the size that is painted."""
+    if image is None:
+        return None
+    picture = _picture(image, work)
+    return picture if picture.size == size else ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
 
 
 def _picture(image: ImageId, work: Work) -> Image.Image:

@@ -6,7 +6,8 @@ Each job has its own scheduler and its own generator on the CPU, so equal reques
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -15,9 +16,11 @@ from PIL import Image
 
 from realbot.engine import models, schedulers
 from realbot.engine.embeds import Embeds, Encoded
+from realbot.engine.imageprompt import ImagePrompt
 from realbot.engine.latents import overflows, scaled, unscaled
 from realbot.engine.loading import Loaded
 from realbot.engine.loras import Loras
+from realbot.engine.reference import Reference
 from realbot.errors import EngineError
 from realbot.jobs import Generate
 
@@ -41,6 +44,7 @@ class Start:
 
     picture: Image.Image | None = None  #: RGB
     mask: Image.Image | None = None  #: only what is white in it changes
+    reference: Image.Image | None = None  #: RGB, whose look is taken
 
 
 #: Noise alone.
@@ -50,8 +54,8 @@ NOTHING = Start()
 class Stages:
     """The stages of one loaded model, for one thread."""
 
-    def __init__(self, loaded: Loaded, loras: Loras, embeds: Embeds) -> None:
-        self._loaded, self._loras, self._embeds = loaded, loras, embeds
+    def __init__(self, loaded: Loaded, loras: Loras, embeds: Embeds, imageprompt: ImagePrompt | None = None) -> None:
+        self._loaded, self._loras, self._embeds, self._imageprompt = loaded, loras, embeds, imageprompt
         self._pipe = loaded.pipeline
         self._family = models.FAMILIES[loaded.preset.family]
         self._base = dict(self._pipe.scheduler.config)
@@ -114,17 +118,18 @@ class Stages:
             return {}
 
         try:
-            latents = pipe(
-                **self._told(conditioning),
-                guidance_scale=request.guidance,
-                **({"true_cfg_scale": request.true_cfg} if self._family.cfg == "embedded" else {}),
-                **begin,
-                num_inference_steps=request.steps,
-                generator=torch.Generator("cpu").manual_seed(seed),
-                output_type="latent",
-                callback_on_step_end=after,
-                return_dict=False,
-            )[0]
+            with self._in_view(request, conditioning, start.reference) as told:
+                latents = pipe(
+                    **told,
+                    guidance_scale=request.guidance,
+                    **({"true_cfg_scale": request.true_cfg} if self._family.cfg == "embedded" else {}),
+                    **begin,
+                    num_inference_steps=request.steps,
+                    generator=torch.Generator("cpu").manual_seed(seed),
+                    output_type="latent",
+                    callback_on_step_end=after,
+                    return_dict=False,
+                )[0]
         except BaseException:
             self._pipe.maybe_free_model_hooks()
             raise
@@ -235,6 +240,24 @@ class Stages:
             return ""
         start = found[keep][0]
         return prompt[prompt.rfind(" ", 0, start + 1) + 1 :].strip()
+
+    @contextmanager
+    def _in_view(
+        self, request: Generate, conditioning: Conditioning, picture: Image.Image | None
+    ) -> Iterator[dict[str, Any]]:
+        """What the pipeline is told, while the denoiser has the reference in view where there is one."""
+        told = self._told(conditioning)
+        weight = request.reference_weight
+        if picture is None or not weight:
+            yield told
+        elif self._imageprompt is not None:
+            with self._imageprompt.joined(picture, weight, told, conditioning.negative is not None) as more:
+                yield more
+        else:
+            self._tile(picture.height, picture.width)
+            nothing = self._encoded("")
+            with Reference(self._pipe, self._family, self._latents(picture), nothing, weight).joined():
+                yield told
 
     def _told(self, conditioning: Conditioning) -> dict[str, torch.Tensor]:
         device = self._pipe._execution_device

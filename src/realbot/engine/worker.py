@@ -212,9 +212,9 @@ def _load(settings: Mapping[str, Any]) -> Painter:
     loading.quiet()
     spool = Path(settings["spool"])
     spool.mkdir(parents=True, exist_ok=True)
-    engine, upscale = settings.get("engine", {}), settings.get("upscale", {})
+    engine = settings.get("engine", {})
     try:
-        return Painter(loading.load(model, engine), spool, engine, upscale)
+        return Painter(loading.load(model, engine), spool, engine, settings.get("upscale"), settings.get("reference"))
     except torch.OutOfMemoryError as error:
         raise OutOfMemory(
             "The model does not fit into the memory of the device; set engine.offload = model or engine.quantize = nf4."
@@ -231,7 +231,7 @@ async def serve(settings: Mapping[str, Any], out: BinaryIO) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="realbot.engine.worker", description="The engine process of realbot.")
-    parser.add_argument("--settings", required=True, help="JSON with model, engine, upscale, spool and boot")
+    parser.add_argument("--settings", required=True, help="JSON with model, engine, upscale, reference, spool and boot")
     settings = json.loads(parser.parse_args().settings)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     # What any library prints must not end up between the frames.

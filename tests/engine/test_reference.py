@@ -1,0 +1,157 @@
+"""The look of a reference picture: shared attention with every family, and what `mini` makes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine import tiny
+from engine.canvas import SIDE, Easel
+from realbot.engine import Cancelled, Fact, Failed, Step, models
+
+Kept = tuple[str, dict[str, str]]
+Keep = Callable[..., Kept]
+
+
+def noise(seed: int, width: int = SIDE, height: int = SIDE) -> Image.Image:
+    small = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.fixture(scope="module", params=list(tiny.FAMILIES))
+def easel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Easel:
+    return Easel(request.param, tiny.saved(request.param, tmp_path_factory.mktemp(request.param)))
+
+
+@pytest.fixture
+def keep(tmp_path: Path) -> Keep:
+    """Keeps a picture as a file: its id, and what the work says of it."""
+
+    def kept(picture: Image.Image) -> Kept:
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.png"
+        picture.save(path)
+        image = hashlib.sha256(path.read_bytes()).hexdigest()
+        return image, {image: str(path)}
+
+    return kept
+
+
+def processors(easel: Easel) -> dict[str, Any]:
+    return dict(getattr(easel.pipe, models.FAMILIES[easel.family].denoiser).attn_processors)
+
+
+def test_D4_a_reference_changes_the_picture_and_leaves_nothing_behind(easel: Easel, keep: Keep) -> None:
+    image, files = keep(noise(1))
+    other, others = keep(noise(2))
+    before, plain = processors(easel), easel.hashes()
+    asked = {"reference": image, "files": files}
+    first = easel.hashes(**asked)
+    found = {plain[0], first[0], easel.hashes(reference=other, files=others)[0]}
+    found |= {easel.hashes(**asked, reference_weight=weight)[0] for weight in (0.2, 0.9)}
+    assert len(found) == 5
+    assert easel.hashes() == plain
+    assert easel.hashes(**asked) == first
+    assert Easel(easel.family, easel.folder).hashes(**asked) == first
+    after = processors(easel)
+    assert all(after[name] is processor for name, processor in before.items())
+    denoiser = getattr(easel.pipe, models.FAMILIES[easel.family].denoiser)
+    assert not denoiser._forward_pre_hooks
+
+
+def test_a_weight_of_0_is_the_picture_without(easel: Easel, keep: Keep) -> None:
+    image, files = keep(noise(1))
+    assert easel.hashes(reference=image, files=files, reference_weight=0.0) == easel.hashes()
+
+
+def test_more_weight_is_further_away(easel: Easel, keep: Keep) -> None:
+    image, files = keep(noise(1))
+
+    def latents(weight: float) -> torch.Tensor:
+        asked, _ = models.resolve(
+            easel_request(easel, reference=image, reference_weight=weight), easel.painter.loaded.preset
+        )
+        stages = easel.painter.stages
+        with Image.open(files[image]) as picture:
+            from realbot.engine.stages import Start
+
+            start = Start(reference=picture.convert("RGB"))
+        return stages.denoise(asked, stages.encode(asked), 1, lambda *_: None, start)
+
+    plain = latents(0.0)
+    away = [float((latents(weight) - plain).abs().mean()) for weight in (0.1, 0.5, 0.9)]
+    assert away == sorted(away)
+    assert away[0] < away[1] < away[2]
+
+
+def easel_request(easel: Easel, **asked: Any) -> Any:
+    from realbot.jobs import Generate
+
+    return Generate(**{"prompt": "a cat", "seed": 1, "steps": 3, "width": SIDE, "height": SIDE} | asked)
+
+
+def test_it_goes_with_a_source_a_mask_and_a_negative_prompt(easel: Easel, keep: Keep) -> None:
+    (image, files), (source, sources) = keep(noise(1)), keep(noise(2))
+    mask, masks = keep(Image.new("L", (SIDE, SIDE), 255))
+    every = files | sources | masks
+    cases: list[dict[str, Any]] = [
+        {"source": source, "strength": 0.7},
+        {"source": source, "mask": mask},
+        {"negative": "a dog", "guidance": 4.0},
+        {"scheduler": models.FAMILIES[easel.family].schedulers[-1]},
+        {"width": 2 * SIDE},
+    ]
+    for case in cases:
+        plain = easel.hashes(files=every, **case)
+        assert easel.hashes(files=every, **case, reference=image) != plain
+        assert easel.hashes(files=every, **case) == plain
+
+
+def test_a_reference_costs_one_look_a_step_and_nothing_where_there_is_none(easel: Easel, keep: Keep) -> None:
+    image, files = keep(noise(1))
+    denoiser = getattr(easel.pipe, models.FAMILIES[easel.family].denoiser)
+    calls: list[int] = []
+    forward = denoiser.forward
+
+    def counted(*args: Any, **told: Any) -> Any:
+        calls.append(1)
+        return forward(*args, **told)
+
+    denoiser.forward = counted
+    try:
+        counts = []
+        for asked in ({}, {"reference": image, "files": files}, {"reference": image, "files": files, "negative": "x"}):
+            calls.clear()
+            easel.hashes(**asked, steps=4, **({} if easel.family == "flux" else {"guidance": 4.0}))
+            counts.append(len(calls))
+    finally:
+        del denoiser.forward
+    assert counts == [4, 8, 12 if easel.family == "flux" else 8]
+
+
+def test_cancel_leaves_nothing_behind(easel: Easel, keep: Keep) -> None:
+    image, files = keep(noise(1))
+    plain, before = easel.hashes(), processors(easel)
+    stop = threading.Event()
+
+    def tell(fact: Fact) -> None:
+        if isinstance(fact, Step):
+            stop.set()
+
+    work = easel.work(reference=image, files=files, steps=6)
+    assert easel.paint(work, tell=tell, cancelled=stop) == Cancelled(work.key, 1)
+    assert all(processors(easel)[name] is processor for name, processor in before.items())
+    assert easel.hashes() == plain
+
+
+def test_a_reference_that_is_not_there_is_a_bad_request(easel: Easel) -> None:
+    answer = easel.paint(reference="ab" * 32)
+    assert isinstance(answer, Failed)
+    assert (answer.kind, answer.engine_ok) == ("bad_request", True)
