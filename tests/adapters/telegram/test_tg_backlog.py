@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 
+import pytest
 from botapi_clients import picture
 from botapi_faults import Limited, Reset
 from botapi_world import ADMINISTRATOR
@@ -16,6 +17,7 @@ from studios import until
 HOUR = 3600.0
 
 
+@pytest.mark.slow
 async def test_T4_a_backlog_of_five_thousand_is_answered_once_and_what_is_fresh_comes_first(api, tmp_path):
     people = [api.person(f"p{n}") for n in range(50)]
     for number in range(5000):
@@ -25,7 +27,7 @@ async def test_T4_a_backlog_of_five_thousand_is_answered_once_and_what_is_fresh_
     for person in (people[0], people[1], anna):
         person.write(person.chat, "/imagine a fresh wish")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    async with house(tmp_path, api, haste=5) as home:
+    async with house(tmp_path, api, haste=1) as home:
         await idle(home, 60)
         await until(lambda: all(person.chat.told for person in people), 30)
         answers = {person.id: [m for m in person.chat.told if "offline" in m.words] for person in people}

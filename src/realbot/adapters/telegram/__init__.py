@@ -48,7 +48,7 @@ from .inbox import KINDS, Inbox
 from .intake import Intake
 from .limiter import Limiter
 from .place import Moves, Rights
-from .poller import HOLD, STALE, Poller
+from .poller import HOLD, Poller
 from .presses import Presses
 from .screens import Screens
 from .webhook import Webhook
@@ -170,9 +170,8 @@ class Front:
         """What is not as it should be, in a few words; empty when all is well."""
         if not self._up:
             return "not connected"
-        if not self.settings.webhook_url and self.poller.silent > STALE:
-            return "Telegram does not answer"
-        return "Telegram is away" if self.courier.down else ""
+        deaf = "" if self.settings.webhook_url else self.poller.health
+        return deaf or ("Telegram is away" if self.courier.down else "")
 
     async def _persist(self, call: Callable[[], Awaitable[object]]) -> None:
         """Do this, for as long as Telegram is away once more and again. Raises InvalidToken."""

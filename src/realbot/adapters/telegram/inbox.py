@@ -149,6 +149,7 @@ class Inbox:
             except Exception:
                 log.exception("%d belated updates were not answered", len(new))
             self._told[sender] = self._clock.now()
+            self._told.move_to_end(sender)
             if len(self._told) > TOLD:
                 self._told.popitem(last=False)
         await asyncio.gather(*(self._open(parcel) for parcel in parcels))
@@ -163,8 +164,8 @@ class Inbox:
     async def _open(self, parcel: Parcel) -> None:
         try:
             await self._studio.opened(self._post, parcel.id)
-        except Exception:
-            log.exception("update %d will be handled again at the next start", parcel.id)
+        except Exception as error:
+            log.warning("update %d will be handled again at the next start: %s", parcel.id, error)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -7,7 +7,7 @@ import json
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlencode
 
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 HOLD, SILENCE = 25, 1.6
 #: Longest wait between two polls that failed, in seconds.
 LONGEST = 30.0
-#: Seconds without a poll that succeeded from which on the front-end is not healthy.
+#: Seconds without a poll that succeeded from which on something is wrong.
 STALE = 60.0
 #: Updates of one poll.
 MOST = 100
@@ -42,15 +42,15 @@ class Poller:
         """`hold` is for how many seconds Telegram may hold a poll."""
         self._take, self._clock, self._hold, self._silence = take, clock, hold, hold * SILENCE
         self._address = f"{settings.api_base.rstrip('/')}/bot{settings.token.get_secret_value()}/getUpdates"
-        self._heard = clock.monotonic()
+        self._heard, self._why = clock.monotonic(), ""
         self._offset: int | None = None
 
     @property
-    def silent(self) -> float:
-        """Seconds since Telegram last answered a poll."""
-        return self._clock.monotonic() - self._heard
+    def health(self) -> str:
+        """Why nothing was heard for long, in a few words; empty when all is well."""
+        return self._why if self._clock.monotonic() - self._heard > STALE else ""
 
-    async def listen(self) -> None:
+    async def listen(self) -> NoReturn:
         """Listen until cancelled. Raises InvalidToken when the token is not valid any more."""
         self._heard, failures = self._clock.monotonic(), 0
         while True:
@@ -90,6 +90,7 @@ class Poller:
 
     def _pause(self, error: Exception, failures: int) -> float:
         """How many seconds to wait after a failure."""
+        self._why = "another program listens" if isinstance(error, Conflict) else "Telegram does not answer"
         if isinstance(error, RetryAfter):
             log.warning("Telegram wants no polls: %s", error)
             after = error.retry_after
