@@ -58,6 +58,8 @@ def run(config: Config = None) -> None:
 def imagine(
     words: Annotated[list[str], typer.Argument(help='What to paint: "a red apple steps:8 style:realism"')],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to save the PNG.")] = None,
+    look: Annotated[Path | None, typer.Option("--look", help="Picture whose look is taken.")] = None,
+    look_weight: Annotated[float | None, typer.Option(help="How much of the look, 0 to 1.", min=0, max=1)] = None,
     config: Config = None,
 ) -> None:
     """Paint a picture here and now."""
@@ -69,7 +71,9 @@ def imagine(
         from realbot.adapters import cli
 
         async with parts.opened(chosen, grace=0.0) as studio:
-            return await cli.imagine(studio, " ".join(words), out, console=Console())
+            return await cli.imagine(
+                studio, " ".join(words), out, console=Console(), look=look, look_weight=look_weight
+            )
 
     chosen = _quiet(config)
     sys.exit(asyncio.run(work()))

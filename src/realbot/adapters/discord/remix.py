@@ -31,7 +31,7 @@ class Remix(Modal):
             raise Invalid(captions.no_prompt())
         self._intake, self._studio = intake, studio
         # A picture that was started from belongs to whoever gave it, and is not passed on.
-        bare = replace(request, seed=None, source=None, mask=None, reference=None, strength=None)
+        bare = replace(request, seed=None, source=None, mask=None, reference=None, reference_weight=None, strength=None)
         self.prompt: TextInput[Remix] = TextInput(
             style=discord.TextStyle.paragraph, default=words.recipe(bare)[:LONGEST], max_length=LONGEST
         )
