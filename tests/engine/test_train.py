@@ -147,11 +147,12 @@ def test_the_style_can_be_asked_for_and_loads_in_diffusers(
 def test_paused_training_gives_the_very_weights_of_one_that_was_not(
     easel: Easel, examples: list[Example], tmp_path: Path
 ) -> None:
+    before = easel.pixels(prompt="a picture in between", seed=1)
     whole = trainer(easel, examples, tmp_path / "whole")
     whole.run(always)
     here = trainer(easel, examples, tmp_path / "paused")
     assert here.run(until(2)) == "paused"
-    easel.pixels(prompt="a picture in between", seed=1)
+    assert np.array_equal(easel.pixels(prompt="a picture in between", seed=1), before)
     torch.rand(7)
     assert here.run(until(5)) == "paused"
     anew = trainer(easel, examples, tmp_path / "paused")
