@@ -46,6 +46,23 @@ async def test_a_variation_is_the_same_request_from_its_picture_with_a_new_seed(
         assert Path(r.pool.works[-1].files[done.images[1]]).read_bytes().startswith(b"\x89PNG")
 
 
+async def test_P6_a_reference_is_ones_own_goes_to_the_engine_and_stays_with_its_job(tmp_path: Path):
+    async with rig(tmp_path) as r:
+        first = await r.ask("a cat")
+        look = (await end(first)).images[0]
+        request = Generate(prompt="a dog", steps=2, reference=look, reference_weight=0.7)
+        with pytest.raises(NotYours):
+            await asked(r, request, BERT)
+        done = await end(await asked(r, request))
+        assert set(r.pool.works[-1].files) == {look}
+        await r.studio.forget(ANNA, first.id)
+        assert (await end(await asked(r, request))).images == done.images
+        other = await end(await asked(r, replace(request, reference_weight=0.3, seed=done.seed)))
+        assert not other.cached
+        with pytest.raises(Invalid, match="needs a reference"):
+            await asked(r, replace(request, reference=None))
+
+
 async def test_a_variation_can_be_varied_and_the_first_picture_forgotten(tmp_path: Path):
     async with rig(tmp_path) as r:
         first = await r.ask("a cat")

@@ -132,7 +132,8 @@ def test_a_course_has_the_rate_and_batch_of_its_model_unless_told() -> None:
     asked = Course(style="My Style", trigger=" sepia\npencil ")
     mini = training.course(asked, "mini")
     assert (mini.style, mini.trigger, mini.rate, mini.batch) == ("my-style", "sepia pencil", *training.USUAL["mini"])
-    assert training.course(asked, "flux-dev").batch == 1
+    flux = training.course(asked, "flux-dev")
+    assert (flux.batch, flux.recompute, mini.recompute) == (1, True, False)
     assert training.course(asked, "flux-dev", 3e-4, 2).rate == 3e-4
     assert mini.digest != training.course(replace(asked, seed=1), "mini").digest
 

@@ -1,9 +1,10 @@
-"""The command line: run, imagine, history, styles, settings. Heavy libraries are imported inside the commands."""
+"""The command line: run, imagine, train, history, styles, settings. What is heavy is imported inside the commands."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +58,8 @@ def run(config: Config = None) -> None:
 def imagine(
     words: Annotated[list[str], typer.Argument(help='What to paint: "a red apple steps:8 style:realism"')],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to save the PNG.")] = None,
+    look: Annotated[Path | None, typer.Option("--look", help="Picture whose look is taken.")] = None,
+    look_weight: Annotated[float | None, typer.Option(help="How much of the look, 0 to 1.", min=0, max=1)] = None,
     config: Config = None,
 ) -> None:
     """Paint a picture here and now."""
@@ -68,10 +71,47 @@ def imagine(
         from realbot.adapters import cli
 
         async with parts.opened(chosen, grace=0.0) as studio:
-            return await cli.imagine(studio, " ".join(words), out, console=Console())
+            return await cli.imagine(
+                studio, " ".join(words), out, console=Console(), look=look, look_weight=look_weight
+            )
 
     chosen = _quiet(config)
     sys.exit(asyncio.run(work()))
+
+
+@app.command()
+def train(  # noqa: PLR0917
+    name: Annotated[str, typer.Argument(help="What the style is called.")],
+    images: Annotated[Path | None, typer.Option("--images", help="Folder of pictures, with words in NAME.txt.")] = None,
+    trigger: Annotated[str, typer.Option("--trigger", help="Word that stands for the style in every caption.")] = "",
+    steps: Annotated[int, typer.Option(help="How often the weights are changed.", min=1)] = 1000,
+    rank: Annotated[int, typer.Option(help="Size of the style; 4 to 32 are usual.", min=1)] = 16,
+    rate: Annotated[float | None, typer.Option("--lr", help="Learning rate; the model's usual one.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Pictures at a time; the model's usual number.", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Same seed and pictures, same style.", min=0)] = 0,
+    patience: Annotated[int, typer.Option(help="Stop after so many looks that were no better; 0 never.", min=0)] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was paused.")] = False,
+    config: Config = None,
+) -> None:
+    """Train a style on your own pictures."""
+    from rich.console import Console
+
+    from realbot import schooling
+    from realbot.adapters import lessons
+    from realbot.errors import Invalid
+    from realbot.training import Course
+
+    chosen = _quiet(config)
+    if resume:
+        opened = schooling.resumed(chosen, name)
+    elif images is None:
+        raise Invalid("Say which pictures: --images FOLDER.")
+    else:
+        asked = Course(style=name, trigger=trigger, steps=steps, rank=rank, alpha=rank, seed=seed, patience=patience)
+        opened = schooling.begun(chosen, asked, images, rate=rate, batch=batch)
+    with opened as training:
+        code = lessons.train(training, partial(schooling.trainer, training), training.export, Console())
+    sys.exit(code)
 
 
 @app.command()

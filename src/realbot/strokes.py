@@ -24,7 +24,9 @@ _WEAK, _STRONG = 18.0, 40.0
 #: in few colours, more than the third leaves nothing of the picture.
 _NOTHING, _MUCH, _ALL = 0.0004, 0.15, 0.9
 #: Shares of the longer side: gaps in a loop that are closed, and the margin around strokes.
-_GAP, _MARGIN = 0.012, 0.006
+_GAP, _MARGIN = 0.016, 0.006
+#: The share of the contrast beside a pixel that is no difference.
+_SLACK = 0.12
 #: Pixels across which a stroke's edge is compressed.
 _EDGE = 7
 
@@ -79,11 +81,11 @@ def _moved(before: Grid, after: Grid) -> Grid:
 
 def _changed(expected: Grid, after: Grid) -> Grid:
     """Where the copy has a colour that the original has nowhere near, in parts that are clear somewhere."""
-    windows = np.lib.stride_tricks.sliding_window_view(
-        np.pad(expected, ((1, 1), (1, 1), (0, 0)), "edge"), (3, 3), (0, 1)
-    )
-    low, high = windows.min((3, 4)), windows.max((3, 4))
-    away = np.linalg.norm(np.maximum(np.maximum(low - after, after - high), 0), axis=2)
+    low, high = _around(expected, np.minimum), _around(expected, np.maximum)
+    # At an edge of the picture compression moves more, the more the harder the edge is.
+    slack = _SLACK * np.linalg.norm(_around(high, np.maximum) - _around(low, np.minimum), axis=2)
+    away = np.linalg.norm(np.maximum(np.maximum(low - after, after - high), 0), axis=2) - slack
+    away = np.maximum(away, 0)
     noise = float(np.median(away)) / 0.67
     weak, strong = max(_WEAK, 4 * noise), max(_STRONG, 8 * noise)
     labels, count = components(away > weak, diagonal=True)
@@ -95,6 +97,13 @@ def _changed(expected: Grid, after: Grid) -> Grid:
     # Compression spreads a stroke; its edge is where the difference is half of what it is beside it.
     near = Image.fromarray(np.clip(away, 0, 255).astype(np.uint8)).filter(ImageFilter.MaxFilter(_EDGE))
     return np.asarray(kept[labels] & (away > 0.45 * np.asarray(near, np.float32)))
+
+
+def _around(grid: Grid, most: Any) -> Grid:
+    """The least or the most of each pixel and its eight neighbours."""
+    padded = np.pad(grid, ((1, 1), (1, 1), (0, 0)), "edge")
+    rows = most(most(padded[:-2], padded[1:-1]), padded[2:])
+    return np.asarray(most(most(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:]))
 
 
 def _alike(expected: Grid, after: Grid, found: Grid) -> bool:

@@ -129,7 +129,13 @@ def course(course: Course, preset: str, rate: float | None = None, batch: int | 
         )
     usual = USUAL.get(preset, USUAL_OTHERWISE)
     made = replace(
-        course, style=name, trigger=_line(course.trigger, 60), rate=rate or usual[0], batch=batch or usual[1]
+        course,
+        style=name,
+        trigger=_line(course.trigger, 60),
+        rate=rate or usual[0],
+        batch=batch or usual[1],
+        # What a large model keeps for the way back does not fit beside it.
+        recompute=course.recompute or preset not in USUAL,
     )
     if not made.trigger:
         raise Invalid("A style needs a word that wakes it.")

@@ -6,10 +6,12 @@ import asyncio
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from contract import Contract
 from easel import easel
+from PIL import Image
 from rich.console import Console
 
 from realbot.adapters import cli
@@ -30,15 +32,15 @@ class Terminal:
         self.console = Console(file=self.screen, force_terminal=not pipe, no_color=True, width=100)
         self.task: asyncio.Task[int] | None = None
 
-    async def ask(self, text: str, out: Path | None = None) -> None:
+    async def ask(self, text: str, out: Path | None = None, **pictures: Any) -> None:
         await self.close()
-        work = cli.imagine(self.bench.studio, text, out or self.folder, console=self.console)
+        work = cli.imagine(self.bench.studio, text, out or self.folder, console=self.console, **pictures)
         self.task = asyncio.create_task(work)
         await asyncio.sleep(0)
 
-    async def run(self, text: str, out: Path | None = None) -> int:
+    async def run(self, text: str, out: Path | None = None, **pictures: Any) -> int:
         """Ask, paint without ado, and return the exit code."""
-        await self.ask(text, out)
+        await self.ask(text, out, **pictures)
         assert self.task is not None
         await until(lambda: self.pool.working() or self.task.done())
         if self.pool.working():
@@ -105,6 +107,25 @@ async def test_the_file_is_the_original_byte_for_byte(face: Terminal):
     assert (face.folder / "apple.png").read_bytes() == (
         await face.bench.studio.picture(cli.USER, entry.images[0])
     ).read_bytes()
+
+
+async def test_the_look_of_a_file_is_taken(face: Terminal, tmp_path: Path):
+    Image.new("RGB", (90, 70), "red").save(tmp_path / "style.jpg")
+    assert await face.run("a red apple steps:2", look=tmp_path / "style.jpg", look_weight=0.7) == cli.DONE
+    request = face.pool.works[-1].request
+    assert request["reference_weight"] == 0.7
+    with Image.open(face.pool.works[-1].files[request["reference"]]) as picture:
+        assert picture.size == (90, 70)
+    assert f"reference:{request['reference']}" in (await face.sees()).replace("\n", "")
+
+
+async def test_a_look_that_is_no_picture_or_not_there_is_one_sentence(face: Terminal, tmp_path: Path):
+    (tmp_path / "style.txt").write_text("no picture")
+    for name in ("style.txt", "gone.png"):
+        assert await face.run("a red apple steps:2", look=tmp_path / name) == cli.REFUSED
+    assert await face.run("a red apple steps:2", look_weight=0.5) == cli.REFUSED
+    assert "needs a reference" in await face.sees()
+    assert face.pool.works == []
 
 
 async def test_several_pictures_are_numbered(face: Terminal):

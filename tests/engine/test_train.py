@@ -22,7 +22,7 @@ from realbot.engine.lessons import shape
 from realbot.engine.models import PRESETS
 from realbot.engine.objectives import Objective
 from realbot.engine.train import Trainer
-from realbot.errors import ConfigError, EngineError, Invalid
+from realbot.errors import ConfigError, EngineError, Invalid, OutOfMemory
 from realbot.jobs import StyleUse
 from realbot.training import Course, Example, Progress
 
@@ -147,15 +147,17 @@ def test_the_style_can_be_asked_for_and_loads_in_diffusers(
 def test_paused_training_gives_the_very_weights_of_one_that_was_not(
     easel: Easel, examples: list[Example], tmp_path: Path
 ) -> None:
+    before = easel.pixels(prompt="a picture in between", seed=1)
     whole = trainer(easel, examples, tmp_path / "whole")
     whole.run(always)
     here = trainer(easel, examples, tmp_path / "paused")
     assert here.run(until(2)) == "paused"
-    easel.pixels(prompt="a picture in between", seed=1)
+    assert np.array_equal(easel.pixels(prompt="a picture in between", seed=1), before)
     torch.rand(7)
     assert here.run(until(5)) == "paused"
     anew = trainer(easel, examples, tmp_path / "paused")
     assert anew.step == 5
+    assert equal(anew.weights(), here.weights())
     assert anew.run(always) == "finished"
     assert equal(anew.weights(), whole.weights())
     assert rows(tmp_path / "paused") == rows(tmp_path / "whole")
@@ -246,6 +248,21 @@ def test_stops_early_with_the_best_it_had(flux: Easel, examples: list[Example], 
     assert max(found) == best + 3
     with safe_open(taught.export(tmp_path / "best.safetensors"), "pt") as file:
         assert file.metadata()["realbot.steps"] == str(best)
+
+
+def test_what_does_not_fit_or_cannot_be_written_is_one_sentence(
+    flux: Easel, examples: list[Example], tmp_path: Path
+) -> None:
+    taught = trainer(flux, examples, tmp_path / "run")
+
+    def full(_: Progress) -> bool:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(OutOfMemory, match="batch of 1"):
+        taught.run(full)
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(EngineError, match="cannot be written"):
+        taught.export(tmp_path / "file" / "dots.safetensors")
 
 
 def test_numbers_that_are_none_end_it_with_one_sentence(flux: Easel, examples: list[Example], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,8 @@ from rich.text import Text
 
 from realbot import grammar
 from realbot.adapters import final, follow, words
-from realbot.errors import Refused
-from realbot.jobs import Cancelled, Done, Failed, Job, Origin, Running, Status, User, Waiting, is_final
+from realbot.errors import Invalid, Refused
+from realbot.jobs import Cancelled, Done, Failed, ImageId, Job, Origin, Running, Status, User, Waiting, is_final
 
 if TYPE_CHECKING:
     from realbot.studio import Studio
@@ -65,16 +66,28 @@ class Bar:
         self._progress.refresh()
 
 
-async def imagine(studio: Studio, text: str, out: Path | None, *, console: Console) -> int:
+async def imagine(
+    studio: Studio,
+    text: str,
+    out: Path | None,
+    *,
+    console: Console,
+    look: Path | None = None,
+    look_weight: float | None = None,
+) -> int:
     """Paint what `text` asks for, save it and print where, its seed and its recipe; returns the exit code.
 
-    Without `out` a new file in the current folder is named after the prompt; several pictures are numbered.
-    Interrupting cancels the job.
+    `look` is the file of a reference picture, and `look_weight` how much of its look is taken. Without `out` a new file
+    in the current folder is named after the prompt; several pictures are numbered. Interrupting cancels the job.
     """
     await _settle(studio)
     try:
         preset = studio.preset()
         request = grammar.parse(text, area=preset.width * preset.height)
+        if look is not None:
+            request = replace(request, reference=await _brought(studio, look))
+        if look_weight is not None:
+            request = replace(request, reference_weight=look_weight)
         job = await studio.submit(USER, request, Origin("cli"))
     except Refused as error:
         console.print(Text(words.refusal(error), style="red"))
@@ -90,6 +103,16 @@ async def imagine(studio: Studio, text: str, out: Path | None, *, console: Conso
     failed = isinstance(status, Failed)
     console.print(Text(words.say(status), style="red" if failed else ""))
     return FAILED if failed else INTERRUPTED
+
+
+async def _brought(studio: Studio, path: Path) -> ImageId:
+    """A picture's file, kept. Raises Invalid when it cannot be read or is no picture."""
+    try:
+        data = await asyncio.to_thread(path.read_bytes)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Invalid("The picture {path} cannot be read: {reason}.", path=str(path), reason=reason) from None
+    return await studio.upload(USER, data, Origin("cli"))
 
 
 async def _settle(studio: Studio) -> None:

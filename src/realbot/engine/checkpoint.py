@@ -26,7 +26,15 @@ _ARCHITECTURES = {
 
 
 def keep(path: Path, data: bytes) -> None:
-    """Put a file in its place in one step, on the disk."""
+    """Put a file in its place in one step, on the disk. Raises EngineError when that cannot be done."""
+    try:
+        _keep(path, data)
+    except OSError as error:
+        raise EngineError(f"The file {path} cannot be written: {error.strerror}.") from error
+
+
+def _keep(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
         file.write(data)
@@ -93,7 +101,6 @@ def export(
         "realbot.steps": str(steps),
         "realbot.pictures": pictures,
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     keep(path, _ordered(safetensors.torch.save(layers, about)))
 
 

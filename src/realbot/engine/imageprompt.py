@@ -93,7 +93,11 @@ class Redux:
         with torch.no_grad():
             seen = self._prior.encode_image(picture, self._prior._execution_device, 1)
             more = self._prior.image_embedder(seen).image_embeds.to(words)
-        yield {**told, "prompt_embeds": torch.cat([words, weight * more], 1)}
+        view = {"prompt_embeds": torch.cat([words, weight * more], 1)}
+        if guided:
+            # As many words as the other has, which the pipeline insists on, and nothing of the picture in them.
+            view["negative_prompt_embeds"] = torch.cat([told["negative_prompt_embeds"], torch.zeros_like(more)], 1)
+        yield {**told, **view}
 
 
 class IPAdapter:

@@ -23,7 +23,7 @@ from realbot.engine.loading import Loaded
 from realbot.engine.lowrank import LowRank
 from realbot.engine.objectives import Batch, Objective
 from realbot.engine.stages import Stages
-from realbot.errors import ConfigError, EngineError, Invalid
+from realbot.errors import ConfigError, EngineError, Invalid, OutOfMemory
 from realbot.jobs import Generate
 from realbot.training import Course, Example, OnStep, Progress, digest
 
@@ -94,11 +94,17 @@ class Trainer:
     def run(self, on_step: OnStep) -> Ending:
         """Take steps until the last one, or until `on_step` says False, after which it can be called again.
 
-        Raises EngineError when the loss is no number any more; the last checkpoint stays.
+        Raises EngineError when the loss is no number any more, OutOfMemory, and whatever `on_step` raises; the last
+        checkpoint stays.
         """
-        with self._attached():
-            ending = self._steps(on_step)
-            self._save()
+        try:
+            with self._attached():
+                ending = self._steps(on_step)
+                self._save()
+        except torch.OutOfMemoryError as error:
+            raise OutOfMemory(
+                "The training did not fit into the memory of the device; a batch of 1 or engine.offload = model may."
+            ) from error
         self._draw()
         return ending
 
@@ -118,13 +124,17 @@ class Trainer:
 
     def export(self, path: Path) -> Path:
         """Write the style as it was at its best, else as it is now, as a LoRA file."""
-        weights = self._best or {name: weight.detach() for name, weight in self._style.weights.items()}
+        weights = self.weights()
+        weights = self._best or weights
         steps = self._place.best_step if self._best else self._place.step
         checkpoint.export(path, weights, loaded=self._loaded, course=self.course, pictures=self._pictures, steps=steps)
         return path
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The matrices as they are now, in float32 on the CPU."""
+        if self._optimizer is None:
+            with self._attached():
+                pass
         return {name: weight.detach().float().cpu().clone() for name, weight in self._style.weights.items()}
 
     def _steps(self, on_step: OnStep) -> Ending:

@@ -36,7 +36,8 @@ class Remix(Modal):
         self._intake, self._studio = intake, studio
         self._source = request.source if own else None
         strength = None if self._source is None else request.strength
-        bare = replace(request, seed=None, source=None, mask=None, reference=None, strength=strength)
+        bare = replace(request, seed=None, source=None, mask=None, region=None, strength=strength)
+        bare = replace(bare, reference=None, reference_weight=None)
         self.prompt: TextInput[Remix] = TextInput(
             style=discord.TextStyle.paragraph, default=words.recipe(bare)[:LONGEST], max_length=LONGEST
         )
