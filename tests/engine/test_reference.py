@@ -18,7 +18,7 @@ from engine import tiny
 from engine.canvas import SIDE, Easel
 from realbot.engine import Cancelled, Fact, Failed, Step, models
 from realbot.engine.stages import Start
-from realbot.jobs import Generate
+from realbot.jobs import Generate, StyleUse
 
 Kept = tuple[str, dict[str, str]]
 Keep = Callable[..., Kept]
@@ -161,3 +161,20 @@ def test_mini_takes_the_look_and_the_object_stays(content: str, tmp_path: Path) 
     assert row.nearer >= 7
     assert row.object >= 4
     assert row.background >= 7
+
+
+def test_it_goes_with_styles_whose_weights_are_merged(tmp_path: Path) -> None:
+    sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+    from reference import Studio
+
+    studio = Studio(tmp_path)
+    asked: dict[str, Any] = {"prompt": "a red apple", "seed": 1, "steps": 3, "width": 64, "height": 64}
+    plain, ink = studio.paint(**asked), studio.paint(**asked, styles=(StyleUse("ink"),))
+    looked = {
+        studio.paint(**asked, reference=ink),
+        studio.paint(**asked, reference=ink, styles=(StyleUse("realism"),)),
+        studio.paint(**asked, reference=ink, styles=(StyleUse("ink", 0.5), StyleUse("realism", 0.5))),
+    }
+    assert len(looked | {plain, ink}) == 5
+    assert studio.paint(**asked, styles=(StyleUse("ink"),)) == ink
+    assert studio.paint(**asked) == plain
