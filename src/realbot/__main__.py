@@ -55,9 +55,13 @@ def run(config: Config = None) -> None:
 
 
 @app.command()
-def imagine(
+def imagine(  # noqa: PLR0917 - each is an option of the command line
     words: Annotated[list[str], typer.Argument(help='What to paint: "a red apple steps:8 style:realism"')],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to save the PNG.")] = None,
+    source: Annotated[Path | None, typer.Option(help="Picture to start from.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="Picture that is light, or clear, where to paint anew.")] = None,
+    region: Annotated[str | None, typer.Option(help="The same in words: left, background or 10,10,60,80%.")] = None,
+    strength: Annotated[float | None, typer.Option(help="How far to go from the source, 0 to 1.", min=0, max=1)] = None,
     look: Annotated[Path | None, typer.Option("--look", help="Picture whose look is taken.")] = None,
     look_weight: Annotated[float | None, typer.Option(help="How much of the look, 0 to 1.", min=0, max=1)] = None,
     config: Config = None,
@@ -72,7 +76,16 @@ def imagine(
 
         async with parts.opened(chosen, grace=0.0) as studio:
             return await cli.imagine(
-                studio, " ".join(words), out, console=Console(), look=look, look_weight=look_weight
+                studio,
+                " ".join(words),
+                out,
+                console=Console(),
+                source=source,
+                mask=mask,
+                region=region,
+                strength=strength,
+                look=look,
+                look_weight=look_weight,
             )
 
     chosen = _quiet(config)

@@ -17,6 +17,7 @@ from typing import Any
 from . import regions
 from .decoder import packed, unpacked
 from .errors import ConfigError, Invalid, QueueFull
+from .grammar import nearest
 from .jobs import ImageId, User
 from .phrases import Phrase, listed
 from .sections import Limits
@@ -95,7 +96,7 @@ class Uploads:
                 region=region[:60],
                 names=listed(regions.NAMES),
                 word=region[:100],
-                nearest=regions.NAMES[0],
+                nearest=nearest(region, regions.NAMES),
             ) from None
         (mask,) = await self.develop(user, "region", limits, source, region=named)
         return mask
@@ -206,9 +207,8 @@ async def _decoded(task: str, given: dict[str, Any], files: list[bytes]) -> list
     if process.returncode == 0:
         return unpacked(answer)
     reason, *numbers = answer.decode("ascii", "replace").split() if process.returncode == 1 and answer else ["broken"]
-    width, height = numbers if len(numbers) == 2 else ("?", "?")
-    sentence = _SENTENCES.get(reason, _SENTENCES["broken"])
-    raise Invalid(sentence, width=width, height=height, most=given["pixels"])
+    width, height, most = (*numbers, "?", "?", "?")[:3]
+    raise Invalid(_SENTENCES.get(reason, _SENTENCES["broken"]), width=width, height=height, most=most)
 
 
 _SENTENCES = {

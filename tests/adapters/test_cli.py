@@ -109,6 +109,42 @@ async def test_the_file_is_the_original_byte_for_byte(face: Terminal):
     ).read_bytes()
 
 
+@pytest.mark.parametrize("part", ["mask", "region", "both words"])
+async def test_a_part_of_a_file_is_painted_anew(face: Terminal, tmp_path: Path, part: str):
+    Image.new("RGB", (96, 64), "red").save(tmp_path / "in.jpg")
+    mask = Image.new("RGBA", (96, 64), "red")
+    mask.paste((0, 0, 0, 0), (0, 0, 48, 64))
+    mask.save(tmp_path / "mask.png")
+    given = {"mask": {"mask": tmp_path / "mask.png"}, "region": {"region": "left"}, "both words": {}}[part]
+    words = "a red apple steps:2" + (" region:left" if part == "both words" else "")
+    assert await face.run(words, source=tmp_path / "in.jpg", strength=0.8, **given) == cli.DONE
+    work = face.pool.works[-1]
+    assert work.request["strength"] == 0.8
+    assert set(work.files) == {work.request["source"], work.request["mask"]}
+    with Image.open(work.files[work.request["mask"]]) as picture:
+        assert picture.size == (96, 64)
+        assert picture.getbbox() == (0, 0, 48, 64)
+    assert ("region:left" in (await face.sees()).replace("\n", "")) is (part != "mask")
+
+
+async def test_a_start_that_makes_no_sense_is_one_sentence(face: Terminal, tmp_path: Path):
+    Image.new("RGB", (96, 64), "red").save(tmp_path / "in.png")
+    Image.new("RGB", (96, 64)).save(tmp_path / "black.png")
+    source, black = tmp_path / "in.png", tmp_path / "black.png"
+    cases = [
+        ({"mask": source}, "--source"),
+        ({"source": tmp_path / "gone.png"}, "cannot be read"),
+        ({"source": source, "mask": black}, "black all over"),
+        ({"source": source, "region": "lft"}, "There is no region lft"),
+        ({"region": "left"}, "say with source"),
+        ({"strength": 0.5}, "needs a source picture"),
+    ]
+    for given, says in cases:
+        assert await face.run("a red apple steps:2", **given) == cli.REFUSED
+        assert says in (await face.sees()).replace("\n", " ")
+    assert face.pool.works == []
+
+
 async def test_the_look_of_a_file_is_taken(face: Terminal, tmp_path: Path):
     Image.new("RGB", (90, 70), "red").save(tmp_path / "style.jpg")
     assert await face.run("a red apple steps:2", look=tmp_path / "style.jpg", look_weight=0.7) == cli.DONE

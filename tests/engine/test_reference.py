@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from PIL import Image
 from engine import tiny
 from engine.canvas import SIDE, Easel
 from realbot.engine import Cancelled, Fact, Failed, Step, models
+from realbot.engine.stages import Start
+from realbot.jobs import Generate, StyleUse
 
 Kept = tuple[str, dict[str, str]]
 Keep = Callable[..., Kept]
@@ -72,29 +75,18 @@ def test_a_weight_of_0_is_the_picture_without(easel: Easel, keep: Keep) -> None:
 
 
 def test_more_weight_is_further_away(easel: Easel, keep: Keep) -> None:
-    image, files = keep(noise(1))
+    image, _ = keep(noise(1))
 
     def latents(weight: float) -> torch.Tensor:
-        asked, _ = models.resolve(
-            easel_request(easel, reference=image, reference_weight=weight), easel.painter.loaded.preset
-        )
+        request = Generate(prompt="a cat", steps=3, width=SIDE, height=SIDE, reference=image, reference_weight=weight)
+        asked, _ = models.resolve(request, easel.painter.loaded.preset)
         stages = easel.painter.stages
-        with Image.open(files[image]) as picture:
-            from realbot.engine.stages import Start
-
-            start = Start(reference=picture.convert("RGB"))
-        return stages.denoise(asked, stages.encode(asked), 1, lambda *_: None, start)
+        return stages.denoise(asked, stages.encode(asked), 1, lambda *_: None, Start(reference=noise(1)))
 
     plain = latents(0.0)
     away = [float((latents(weight) - plain).abs().mean()) for weight in (0.1, 0.5, 0.9)]
     assert away == sorted(away)
     assert away[0] < away[1] < away[2]
-
-
-def easel_request(easel: Easel, **asked: Any) -> Any:
-    from realbot.jobs import Generate
-
-    return Generate(**{"prompt": "a cat", "seed": 1, "steps": 3, "width": SIDE, "height": SIDE} | asked)
 
 
 def test_it_goes_with_a_source_a_mask_and_a_negative_prompt(easel: Easel, keep: Keep) -> None:
@@ -155,3 +147,34 @@ def test_a_reference_that_is_not_there_is_a_bad_request(easel: Easel) -> None:
     answer = easel.paint(reference="ab" * 32)
     assert isinstance(answer, Failed)
     assert (answer.kind, answer.engine_ok) == ("bad_request", True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("content", ["text", "source"])
+def test_mini_takes_the_look_and_the_object_stays(content: str, tmp_path: Path) -> None:
+    """Eight pictures of what `benchmarks/reference.py` measures with a hundred."""
+    sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+    from reference import Measure, Studio
+
+    measure = Measure(Studio(tmp_path), 8)
+    row = measure.run("realism", measure.references("realism"), models.REFERENCE_WEIGHT, content)
+    assert row.nearer >= 7
+    assert row.object >= 4
+    assert row.background >= 7
+
+
+def test_it_goes_with_styles_whose_weights_are_merged(tmp_path: Path) -> None:
+    sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+    from reference import Studio
+
+    studio = Studio(tmp_path)
+    asked: dict[str, Any] = {"prompt": "a red apple", "seed": 1, "steps": 3, "width": 64, "height": 64}
+    plain, ink = studio.paint(**asked), studio.paint(**asked, styles=(StyleUse("ink"),))
+    looked = {
+        studio.paint(**asked, reference=ink),
+        studio.paint(**asked, reference=ink, styles=(StyleUse("realism"),)),
+        studio.paint(**asked, reference=ink, styles=(StyleUse("ink", 0.5), StyleUse("realism", 0.5))),
+    }
+    assert len(looked | {plain, ink}) == 5
+    assert studio.paint(**asked, styles=(StyleUse("ink"),)) == ink
+    assert studio.paint(**asked) == plain

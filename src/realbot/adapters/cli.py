@@ -18,7 +18,20 @@ from rich.text import Text
 from realbot import grammar
 from realbot.adapters import final, follow, words
 from realbot.errors import Invalid, Refused
-from realbot.jobs import Cancelled, Done, Failed, ImageId, Job, Origin, Running, Status, User, Waiting, is_final
+from realbot.jobs import (
+    Cancelled,
+    Done,
+    Failed,
+    Generate,
+    ImageId,
+    Job,
+    Origin,
+    Running,
+    Status,
+    User,
+    Waiting,
+    is_final,
+)
 
 if TYPE_CHECKING:
     from realbot.studio import Studio
@@ -72,18 +85,26 @@ async def imagine(
     out: Path | None,
     *,
     console: Console,
+    source: Path | None = None,
+    mask: Path | None = None,
+    region: str | None = None,
+    strength: float | None = None,
     look: Path | None = None,
     look_weight: float | None = None,
 ) -> int:
     """Paint what `text` asks for, save it and print where, its seed and its recipe; returns the exit code.
 
-    `look` is the file of a reference picture, and `look_weight` how much of its look is taken. Without `out` a new file
-    in the current folder is named after the prompt; several pictures are numbered. Interrupting cancels the job.
+    `source` is the file of a picture to start from, `mask` or `region` the part of it that is painted anew, `look` the
+    file of a reference picture, and `look_weight` how much of its look is taken. Without `out` a new file in the
+    current folder is named after the prompt; several pictures are numbered. Interrupting cancels the job.
     """
     await _settle(studio)
     try:
         preset = studio.preset()
         request = grammar.parse(text, area=preset.width * preset.height)
+        request = await _begun(studio, request, source, mask, region)
+        if strength is not None:
+            request = replace(request, strength=strength)
         if look is not None:
             request = replace(request, reference=await _brought(studio, look))
         if look_weight is not None:
@@ -105,14 +126,33 @@ async def imagine(
     return FAILED if failed else INTERRUPTED
 
 
+async def _begun(
+    studio: Studio, request: Generate, source: Path | None, mask: Path | None, region: str | None
+) -> Generate:
+    """The request with what it begins with, and which part of that is painted. Raises Refused."""
+    if source is not None:
+        request = replace(request, source=await _brought(studio, source))
+    if region is not None:
+        request = replace(request, region=region, mask=None)
+    if mask is not None:
+        if request.source is None:
+            raise Invalid("A mask is a part of a picture; give the picture with --source.", word="mask")
+        part = await studio.mask(USER, request.source, await _read(mask), Origin("cli"))
+        request = replace(request, mask=part, region=None)
+    return request
+
+
 async def _brought(studio: Studio, path: Path) -> ImageId:
     """A picture's file, kept. Raises Invalid when it cannot be read or is no picture."""
+    return await studio.upload(USER, await _read(path), Origin("cli"))
+
+
+async def _read(path: Path) -> bytes:
     try:
-        data = await asyncio.to_thread(path.read_bytes)
+        return await asyncio.to_thread(path.read_bytes)
     except OSError as error:
         reason = error.strerror or str(error)
         raise Invalid("The picture {path} cannot be read: {reason}.", path=str(path), reason=reason) from None
-    return await studio.upload(USER, data, Origin("cli"))
 
 
 async def _settle(studio: Studio) -> None:

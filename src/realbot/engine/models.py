@@ -37,7 +37,7 @@ _ALIASES = {
 #: How far a picture goes from its source when nothing is said.
 STRENGTH = 0.6
 #: How much of its reference's look a picture takes when nothing is said; `benchmarks/reference.py` measures it.
-REFERENCE_WEIGHT = 0.5
+REFERENCE_WEIGHT = 0.4
 #: Bytes of a safetensors header at most, as the format's own reader has it.
 _HEADER_LIMIT = 100_000_000
 
