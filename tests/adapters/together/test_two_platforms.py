@@ -41,7 +41,7 @@ async def two(tmp_path):
 
 async def test_places_in_line_are_right_across_both_platforms(two):
     program, channel, on_discord, on_telegram, bert = two
-    first = await on_discord.slash(channel, "imagine", prompt="a red apple", steps=100, seed=1)
+    first = await on_discord.slash(channel, "imagine", prompt="a red apple", steps=100, seed=1, size="256x256", count=2)
     await shows(first.message, "Step", 60)
     second = await bert.ask(bert.chat, "/imagine a green cup steps:4 seed:2")
     third = await on_discord.slash(channel, "imagine", prompt="a blue hat", steps=4, seed=3)

@@ -72,13 +72,13 @@ class Guide:
                 bold(sentences.help_title()),
                 sayings.help_start(words.EXAMPLES[0]),
                 sayings.help_groups(self._front.me.username or ""),
-                bold(sentences.help_options()),
+                Text("\n", bold(sentences.help_options())),
                 sayings.help_options_text(),
-                bold(sentences.help_buttons()),
+                Text("\n", bold(sentences.help_buttons())),
                 sayings.help_buttons_text(),
-                bold(sentences.help_commands()),
+                Text("\n", bold(sentences.help_commands())),
                 *commands,
-                small(sentences.help_limits(limits.max_steps, limits.max_side, limits.max_count)),
+                Text("\n", small(sentences.help_limits(limits.max_steps, limits.max_side, limits.max_count))),
                 Text(sayings.number(), " ", code(viewer.user.id)) if viewer.private else "",
             ]
         )
