@@ -31,7 +31,8 @@ class Remix(Modal):
             raise Invalid(captions.no_prompt())
         self._intake, self._studio = intake, studio
         # A picture that was started from belongs to whoever gave it, and is not passed on.
-        bare = replace(request, seed=None, source=None, mask=None, reference=None, reference_weight=None, strength=None)
+        begun = dict.fromkeys(("source", "mask", "region", "reference", "reference_weight", "strength"))
+        bare = replace(request, seed=None, **begun)
         self.prompt: TextInput[Remix] = TextInput(
             style=discord.TextStyle.paragraph, default=words.recipe(bare)[:LONGEST], max_length=LONGEST
         )
