@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import sys
 import tempfile
 import threading
@@ -67,9 +68,11 @@ class Bench:
             return image.convert("RGB")
 
     def keep(self, picture: Image.Image) -> str:
-        path = self.folder / f"kept-{len(self.files)}.png"
-        picture.save(path)
-        name = hashlib.sha256(path.read_bytes()).hexdigest()
+        out = io.BytesIO()
+        picture.save(out, "PNG")
+        name = hashlib.sha256(out.getvalue()).hexdigest()
+        path = self.folder / f"{name}.png"
+        path.write_bytes(out.getvalue())
         self.files[name] = str(path)
         return name
 

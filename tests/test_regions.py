@@ -1,4 +1,6 @@
-"""A part of a picture in words or percent, as a prompt names it."""
+"""Words for a part of a picture, as they are written in a prompt."""
+
+from __future__ import annotations
 
 from dataclasses import replace
 

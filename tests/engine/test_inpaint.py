@@ -234,3 +234,18 @@ def test_a_mask_of_another_size_and_mode_is_fitted() -> None:
     part = Part.of(Image.new("RGB", (200, 100)), mask)
     assert part.mask.size == (200, 100)
     assert part.mask.getcolors() == [(10_000, 0), (10_000, 255)]
+
+
+@pytest.mark.slow
+def test_the_bundled_model_paints_what_was_asked_for_where_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few of the pictures of benchmarks/inpaint.py."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    import inpaint
+
+    found = inpaint.measure(tmp_path, 10, 8)
+    assert found.outside == 0
+    assert found.object >= 7
+    assert found.background >= 9
+    assert found.kept >= 7
