@@ -156,11 +156,12 @@ async def fire(deliveries: int, folder: Path) -> bool:
         times = [len(finished(there[n % len(there)][1], one)) for n, one in enumerate(words)]
         kept = await told(realbot)
     absent = {n for n, number in enumerate(times) if number == 0}
-    lost, doubled = len(absent - kept - asked), sum(number > 1 for number in times)
+    doubted = {n for n in absent if offered(there[n % len(there)][1], words[n])}
+    lost, doubled = len(absent - kept - doubted), sum(number > 1 for number in times)
     seconds = time.perf_counter() - began
     print(f"\n{deliveries} deliveries, {struck} of {calls} requests faulted, {seconds:.0f} s")
     print(f"{'shown':>8} {'shown on request':>17} {'in the history':>15} {'lost':>8} {'doubled':>8}")
-    print(f"{deliveries - len(absent):8} {len(asked):17} {len(absent & kept):15} {lost:8} {doubled:8}")
+    print(f"{deliveries - len(absent):8} {len(doubted):17} {len(absent & kept):15} {lost:8} {doubled:8}")
     return lost == doubled == 0
 
 
