@@ -156,6 +156,8 @@ async def live(folder: Path, wanted: int) -> None:
         await asyncio.gather(*showing)
         diary.write("finished")
         await studio.close(5)
+    # The loop gives the signal its default back when it closes, and a strike that comes then would end this life.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
 
 
 def _fields(preset: Any) -> dict[str, Any]:
