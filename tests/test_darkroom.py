@@ -46,6 +46,27 @@ async def test_a_variation_is_the_same_request_from_its_picture_with_a_new_seed(
         assert Path(r.pool.works[-1].files[done.images[1]]).read_bytes().startswith(b"\x89PNG")
 
 
+async def test_what_one_may_start_from_one_may_look_at_and_nobody_else(tmp_path: Path):
+    async with rig(tmp_path) as r:
+        brought = io.BytesIO()
+        Image.new("RGB", (64, 48), "blue").save(brought, "PNG")
+        image = await r.studio.upload(ANNA, brought.getvalue())
+        with Image.open(await r.studio.source(ANNA, image)) as kept:
+            assert kept.size == (64, 48)
+        for user, other in ((BERT, image), (ANNA, "ab" * 32)):
+            with pytest.raises(NotYours):
+                await r.studio.source(user, other)
+
+
+async def test_the_models_own_values_are_told_and_taken(tmp_path: Path):
+    async with rig(tmp_path) as r:
+        image = (await r.paint("a cat")).images[0]
+        for fields in ({"source": image}, {"source": image, "mask": image}, {"reference": image}):
+            request = Generate(prompt="a dog", seed=1, **fields)
+            usual = r.studio.usual(request)
+            assert usual == replace((await asked(r, request)).request, width=usual.width, height=usual.height)
+
+
 async def test_P6_a_reference_is_ones_own_goes_to_the_engine_and_stays_with_its_job(tmp_path: Path):
     async with rig(tmp_path) as r:
         first = await r.ask("a cat")

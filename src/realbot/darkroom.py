@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import secrets
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 from .desk import Desk
-from .engine.models import FAMILIES
+from .engine.models import FAMILIES, resolve
 from .errors import Invalid, NotYours
 from .house import House
 from .jobs import SEEDS, Generate, ImageId, Origin, Upscale, User
@@ -60,6 +61,14 @@ class Darkroom:
     async def mask_of_region(self, user: User, source: ImageId, region: str, origin: Origin | None = None) -> ImageId:
         """The mask of a region in words. Raises Invalid for one that there is not, and NotYours."""
         return await self._desk.uploads.region(user, source, region, self._limits(origin))
+
+    async def source(self, user: User, image: ImageId) -> Path:
+        """The file of a picture that this person may start from. Raises NotYours, and Invalid when it is lost."""
+        return await self._desk.uploads.path(user, image)
+
+    def usual(self, request: Generate) -> Generate:
+        """The request with the model's own values where it leaves something open. Raises Invalid."""
+        return resolve(request, self._desk.preset)[0]
 
     async def overlay(self, user: User, source: ImageId, mask: ImageId) -> bytes:
         """A PNG of the picture with its mask tinted, to be looked at before it is painted. Raises NotYours."""

@@ -113,7 +113,7 @@ class Uploads:
         """As `develop`, but nothing is kept: the files themselves."""
         files = []
         for source in sources:
-            path = await self._path(user, source)
+            path = await self.path(user, source)
             files.append(await asyncio.to_thread(path.read_bytes))
         if brought is not None:
             if len(brought) > limits.max_upload_mb * _MB:
@@ -139,9 +139,10 @@ class Uploads:
 
     async def check(self, user: User, image: ImageId) -> None:
         """Raise NotYours when this person may not start from this picture, Invalid when it is lost."""
-        await self._path(user, image)
+        await self.path(user, image)
 
-    async def _path(self, user: User, image: ImageId) -> Path:
+    async def path(self, user: User, image: ImageId) -> Path:
+        """The verified file of a picture that this person may start from. Raises as `check`."""
         return await self.store.picture(image, None if self.knows(user, image) else user)
 
     async def size(self, image: ImageId) -> tuple[int, int]:
