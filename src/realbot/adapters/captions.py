@@ -72,13 +72,24 @@ def line(request: Request, seed: int | None, seconds: float = 0.0) -> str:
         if request.scheduler:
             parts.append(words.scheduler(request.scheduler))
         parts += [f"{use.name} {words.number(use.weight)}" for use in request.styles]
-        if request.source:
+        if request.mask or request.region:
+            parts.append(_("partly painted anew"))
+        elif request.source:
             parts.append(_("from a picture"))
+        if request.reference:
+            parts.append(looking(request))
         if seed is not None:
             parts.append(_("seed {seed}").format(seed=seed))
     if seconds:
         parts.append(words.duration(seconds))
     return " · ".join(parts)
+
+
+def looking(request: Generate) -> str:
+    """That the look of another picture was taken, and how much of it."""
+    if request.reference_weight is None:
+        return _("look of a picture")
+    return _("look of a picture {weight}").format(weight=words.number(request.reference_weight))
 
 
 def preview(alt: str) -> str:

@@ -214,10 +214,22 @@ def facts(request: Request, done: Done | None = None) -> list[tuple[str, str]]:
             (LABELS["scheduler"], scheduler(request.scheduler) if request.scheduler else ""),
             (LABELS["seed"], "" if request.seed is None else str(request.seed)),
             (_("Model"), request.model or ""),
+            (_("Begun with"), _("another picture") if request.source else ""),
+            (_("Strength"), number(request.strength) if request.source and request.strength is not None else ""),
+            (_("Painted anew"), _("a part of it") if request.mask or request.region else ""),
+            (_("Look"), _look(request)),
         ]
     if done is not None:
         pairs.append((_("Painted in"), duration(done.seconds)))
     return [(label, value) for label, value in pairs if value]
+
+
+def _look(request: Generate) -> str:
+    if request.reference is None:
+        return ""
+    if request.reference_weight is None:
+        return _("that of another picture")
+    return _("that of another picture, weight {weight}").format(weight=number(request.reference_weight))
 
 
 def card(request: Request, done: Done) -> str:
