@@ -7,7 +7,8 @@ from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from realbot.adapters import words
+from realbot.adapters import captions, retouch, words
+from realbot.adapters.buttons import FACTORS, PANS, ZOOMS
 from realbot.jobs import Cancelled, Done, Failed, Generate, Job, Request, Running, Waiting
 
 if TYPE_CHECKING:
@@ -24,13 +25,64 @@ def button(action: str, job_id: str, label: str, kind: str = "", **data: str) ->
 
 def picture(request: Request, image: str, *, index: int = 0) -> str:
     """One picture that opens in full when it is pressed."""
-    size = ""
+    size = shape = ""
     if isinstance(request, Generate) and request.width and request.height:
-        size = f' width="{request.width}" height="{request.height}" style="--w:{request.width};--h:{request.height}"'
+        size = f' width="{request.width}" height="{request.height}"'
+        shape = f' style="--w:{request.width};--h:{request.height}"'
     name = f"{words.alt(request)}" + (f" ({index + 1})" if index else "")
     return (
-        f'<a class="shot" data-key="{image}" href="picture/{image}" target="_blank" rel="noopener">'
+        f'<a class="shot" data-key="{image}" href="picture/{image}" target="_blank" rel="noopener"{shape}>'
         f'<img src="picture/{image}" alt="{escape(name)}"{size}></a>'
+    )
+
+
+def menu(job_id: str, request: Request, images: Sequence[str]) -> str:
+    """What can be made of a finished picture, of one of several after choosing it."""
+    texts = retouch.TEXTS
+    groups = [(texts["enlarge"], tuple(FACTORS))]
+    if isinstance(request, Generate):
+        groups = [(texts["vary"], ("subtle", "strong")), *groups, (texts["around"], (*ZOOMS, *PANS))]
+    rows = "".join(
+        group(label, "".join(button("make", job_id, captions.button(verb), verb=verb) for verb in verbs))
+        for label, verbs in groups
+    )
+    rows += group(
+        texts["use"],
+        button("use", job_id, texts["as_source"], slot="source")
+        + button("use", job_id, texts["as_look"], slot="reference"),
+    )
+    choices = "".join(
+        f'<label><input type="radio" name="which" value="{image}" data-index="{index}"{"" if index else " checked"}'
+        f' aria-label="{escape(captions.numbered(index + 1))}"><img src="thumb/{image}" alt=""></label>'
+        for index, image in enumerate(images)
+    )
+    single = "" if len(images) > 1 else " hidden"
+    return (
+        f'<details class="menu" data-key="menu"><summary class="act">{escape(texts["more"])}</summary>'
+        f'<form class="ways"><div class="which" role="radiogroup" aria-label="{escape(texts["which"])}"{single}>'
+        f"{choices}</div>{rows}</form></details>"
+    )
+
+
+def group(label: str, buttons: str) -> str:
+    """A line of a menu."""
+    return f'<div class="way" role="group" aria-label="{escape(label)}"><span>{escape(label)}</span>{buttons}</div>'
+
+
+def origins(request: Request) -> str:
+    """The pictures that a request began with, each with what was said of it."""
+    if not isinstance(request, Generate):
+        return ""
+    texts = retouch.TEXTS
+    used = [
+        (request.source, texts["strength"], request.strength),
+        (request.reference, texts["look_weight"], request.reference_weight),
+    ]
+    return "".join(
+        f'<div class="origin"><dt>{escape(label)}</dt><dd><img loading="lazy" src="thumb/{image}" alt="">'
+        f"{escape('' if value is None else words.number(value))}</dd></div>"
+        for image, label, value in used
+        if image
     )
 
 
@@ -38,7 +90,7 @@ def facts(request: Request, done: Done | None) -> str:
     rows = "".join(
         f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>" for label, value in words.facts(request, done)
     )
-    return f'<dl class="facts">{rows}</dl>'
+    return f'<dl class="facts">{origins(request)}{rows}</dl>'
 
 
 def done(job_id: str, request: Request, status: Done, *, favourite: bool | None = None) -> str:
@@ -68,7 +120,7 @@ def done(job_id: str, request: Request, status: Done, *, favourite: bool | None 
         f'<p class="says" role="status">{escape(words.say(status))}</p>{notes}'
         f'<div class="acts">{again if status.cached else ""}{loads}{button("reuse", job_id, words.LABELS["reuse"])}'
         f"{'' if status.cached else again}{star}{button('forget', job_id, words.LABELS['delete'], 'quiet')}</div>"
-        f"{facts(request, status)}"
+        f"{menu(job_id, request, status.images)}{facts(request, status)}"
         f'<div class="recipe"><code>{escape(words.recipe(request))}</code>'
         f"{button('copy', job_id, words.LABELS['copy'], 'quiet')}</div></div></article>"
     )
