@@ -31,6 +31,8 @@ def button(verb: str) -> str:
         "retry": _("Try again"),
         "download": _("Original"),
         "confirm": _("Delete"),
+        "masked": _("Paint"),
+        "drop": _("No"),
     }[verb]
 
 
@@ -47,6 +49,7 @@ def choice(verb: str, number: int) -> str:
         "right": _("Picture {number}: continue to the right"),
         "up": _("Picture {number}: continue upwards"),
         "down": _("Picture {number}: continue downwards"),
+        "around": _("Picture {number}: more around it"),
         "download": _("Picture {number}: original file"),
     }[verb].format(number=number)
 

@@ -288,10 +288,17 @@ def subject(request: Request) -> str:
 
 def alt(request: Request) -> str:
     """What a screen reader says for the picture."""
-    if isinstance(request, Generate) and request.styles:
+    text = subject(request)
+    if not isinstance(request, Generate):
+        return text
+    if request.styles:
         styles = ", ".join(use.name for use in request.styles)
-        return _("{prompt}, in the style {styles}").format(prompt=request.prompt, styles=styles)
-    return subject(request)
+        text = _("{prompt}, in the style {styles}").format(prompt=text, styles=styles)
+    if request.reference:
+        text = _("{picture}, with the look of another picture").format(picture=text)
+    if request.mask or request.region:
+        text = _("{picture}, painted into another picture").format(picture=text)
+    return text
 
 
 def file_name(request: Request, seed: int, index: int = 0) -> str:
