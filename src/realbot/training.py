@@ -21,6 +21,7 @@ from typing import TypeAlias
 
 from .decoder import packed, unpacked
 from .errors import Invalid
+from .jobs import Train
 from .phrases import Phrase
 from .styles import RESERVED, SLUG, slug
 
@@ -35,6 +36,8 @@ CONSENT = Phrase(
 #: Learning rate and batch by preset, and those of every other model.
 USUAL = {"mini": (2e-3, 8)}
 USUAL_OTHERWISE = (1e-4, 1)
+#: Looks at the held-out pictures in a training, and those without a better one after which it is over.
+LOOKS, PATIENCE = 20, 8
 #: Bytes and pixels of one file, and seconds for its decoding.
 _BYTES, _PIXELS, _PATIENCE = 64 * 2**20, 64_000_000, 60.0
 #: Bits of 64 in which the hashes of two pictures that look alike differ at most.
@@ -150,6 +153,24 @@ def course(course: Course, preset: str, rate: float | None = None, batch: int | 
             raise Invalid("{name} cannot be {value:g}; it goes from {low:g} to {high:g}.",
                           name=name, value=value, low=low, high=high)  # fmt: skip
     return made
+
+
+def course_of(request: Train, preset: str) -> Course:
+    """The course of a request: with looks on the way, and over early when it gets no better. Raises Invalid."""
+    steps = request.steps
+    asked = Course(
+        style=request.style,
+        trigger=request.trigger,
+        steps=steps,
+        rank=request.rank,
+        alpha=request.rank,
+        seed=request.seed,
+        validate_every=max(steps // LOOKS, 1),
+        save_every=min(max(steps // 10, 1), 100),
+        sample_every=max(steps // 4, 1),
+        patience=PATIENCE,
+    )
+    return course(asked, preset, request.rate, request.batch)
 
 
 def pictures(folder: Path) -> list[Path]:

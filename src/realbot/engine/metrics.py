@@ -85,6 +85,19 @@ def chart(rows: Sequence[Row], title: str, path: Path) -> None:
     chart.draw(title).save(path, "PNG")
 
 
+def board(rows: Sequence[Row], title: str, samples: Path | None) -> Image.Image:
+    """The chart, and below it as wide the grid of samples, if there is one."""
+    chart = _Chart([row for row in rows if row.loss is not None or row.validation is not None]).draw(title)
+    if samples is None:
+        return chart
+    with Image.open(samples, formats=("PNG",)) as grid:
+        wide = grid.resize((_WIDTH, round(grid.height * _WIDTH / grid.width)), Image.Resampling.LANCZOS)
+    whole = Image.new("RGB", (_WIDTH, chart.height + wide.height), _PAPER)
+    whole.paste(chart, (0, 0))
+    whole.paste(wide, (0, chart.height))
+    return whole
+
+
 class _Chart:
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = rows
