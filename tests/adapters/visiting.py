@@ -128,6 +128,11 @@ class Tab:
             job = found[1]
         return await self.client.post(f"/jobs/{job}/{action}", data=form)
 
+    async def bring(self, data: bytes, **query: str) -> httpx.Response:
+        """Send a picture; with `source`, its mask."""
+        address = "/masks" if "source" in query else "/uploads"
+        return await self.client.post(address, content=data, params=query)
+
     def images(self) -> list[str]:
         return list(dict.fromkeys(re.findall(r'src="picture/([0-9a-f]{64})"', self.parts["stage"])))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from realbot.adapters import captions, retouch, words
 from realbot.adapters.buttons import FACTORS, PANS, ZOOMS
+from realbot.adapters.words import _
 from realbot.jobs import Cancelled, Done, Failed, Generate, Job, Request, Running, Waiting
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ def button(action: str, job_id: str, label: str, kind: str = "", **data: str) ->
 def picture(request: Request, image: str, *, index: int = 0) -> str:
     """One picture that opens in full when it is pressed."""
     size = shape = ""
-    if isinstance(request, Generate) and request.width and request.height:
+    # One that was painted in parts has the shape of its source, which only the picture itself tells.
+    if isinstance(request, Generate) and request.width and request.height and not request.mask:
         size = f' width="{request.width}" height="{request.height}"'
         shape = f' style="--w:{request.width};--h:{request.height}"'
     name = f"{words.alt(request)}" + (f" ({index + 1})" if index else "")
@@ -70,27 +72,24 @@ def group(label: str, buttons: str) -> str:
 
 
 def origins(request: Request) -> str:
-    """The pictures that a request began with, each with what was said of it."""
+    """The pictures that a request began with."""
     if not isinstance(request, Generate):
         return ""
-    texts = retouch.TEXTS
-    used = [
-        (request.source, texts["strength"], request.strength),
-        (request.reference, texts["look_weight"], request.reference_weight),
-    ]
-    return "".join(
-        f'<div class="origin"><dt>{escape(label)}</dt><dd><img loading="lazy" src="thumb/{image}" alt="">'
-        f"{escape('' if value is None else words.number(value))}</dd></div>"
-        for image, label, value in used
+    used = ((request.source, _("Begun with")), (request.reference, _("Look")))
+    shown = "".join(
+        f'<a href="picture/{image}" target="_blank" rel="noopener" title="{escape(label)}">'
+        f'<img loading="lazy" src="thumb/{image}" alt="{escape(label)}"></a>'
+        for image, label in used
         if image
     )
+    return f'<div class="origins">{shown}</div>' if shown else ""
 
 
 def facts(request: Request, done: Done | None) -> str:
     rows = "".join(
         f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>" for label, value in words.facts(request, done)
     )
-    return f'<dl class="facts">{origins(request)}{rows}</dl>'
+    return f'{origins(request)}<dl class="facts">{rows}</dl>'
 
 
 def done(job_id: str, request: Request, status: Done, *, favourite: bool | None = None) -> str:

@@ -1,11 +1,13 @@
 const byId = id => document.getElementById(id);
 const state = { stream: null, show: 24, search: '', active: '', timer: 0 };
 
+// What somebody unfolded stays so, and what a picture told of its shape.
+const OWN = { open: 'details', style: '.shot' };
+
 // Brings `old` to what `fresh` is with the fewest changes, so that pictures do not flicker and focus stays.
 function morph(old, fresh) {
   for (const { name } of [...old.attributes]) {
-    // What somebody unfolded stays so.
-    if (!fresh.hasAttribute(name) && !(name === 'open' && old.tagName === 'DETAILS')) old.removeAttribute(name);
+    if (!fresh.hasAttribute(name) && !(OWN[name] && old.matches(OWN[name]))) old.removeAttribute(name);
   }
   for (const { name, value } of fresh.attributes) {
     if (old.getAttribute(name) === value) continue;
@@ -155,6 +157,10 @@ document.addEventListener('keydown', event => {
   event.preventDefault();
   event.stopPropagation();
   byId('imagine').click();
+}, true);
+document.addEventListener('load', event => {
+  const { target } = event, shot = target.closest && target.closest('.shot:not([style])');
+  if (shot) shot.style.cssText = `--w:${target.naturalWidth};--h:${target.naturalHeight}`;
 }, true);
 document.addEventListener('submit', event => { if (event.target.matches('.ways')) event.preventDefault(); });
 document.addEventListener('input', event => {
