@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import discord
 
-from realbot.actions import Action
+from realbot.actions import Action, Asking
 from realbot.adapters import buttons, captions, words
-from realbot.adapters.discord import controls, files, marked, place, recipes
+from realbot.adapters.discord import controls, files, marked, masking, place, recipes
 from realbot.adapters.discord.answer import NOBODY, PATIENCE, Answer
 from realbot.adapters.discord.card import Cards
 from realbot.adapters.discord.delivery import Spot
@@ -39,6 +39,8 @@ class Presses:
 
     def __init__(self, studio: Studio, intake: Intake, cards: Cards, *, patience: float = PATIENCE) -> None:
         self._studio, self._intake, self._cards, self._patience = studio, intake, cards, patience
+        #: Questions that are being answered.
+        self._agreed: set[str] = set()
 
     async def press(self, interaction: Interaction, action_id: str, value: str) -> None:
         """Answer one press, in the language of whoever pressed."""
@@ -78,15 +80,28 @@ class Presses:
             picked = controls.chosen(value, len(entry.images))
             if picked is None:
                 raise Invalid(captions.gone())
-            await self._use(interaction, user, action, *picked)
+            await self._use(interaction, user, action, action_id, *picked)
         else:
-            await self._use(interaction, user, action, action.verb, action.index)
+            await self._use(interaction, user, action, action_id, action.verb, action.index)
 
-    async def _use(self, interaction: Interaction, user: User, action: Action, verb: str, index: int) -> None:
+    async def _use(  # noqa: PLR0917
+        self, interaction: Interaction, user: User, action: Action, action_id: str, verb: str, index: int
+    ) -> None:
         """What does no harm."""
         match verb:
             case "again" | "subtle" | "strong" | "upscale2" | "upscale4":
                 await self._intake.take(interaction, self._wish(action, verb, index), private=_hidden(interaction))
+            case "zoom" | "zoom2" | "left" | "right" | "up" | "down":
+                await self._intake.take(
+                    interaction, self._wish(action, verb, index), private=bool(action.detail) or None
+                )
+            case controls.AROUND:
+                await self._around(interaction, user, action, index)
+            case masking.YES:
+                await self._agree(interaction, user, action, action_id)
+            case masking.NO:
+                await interaction.response.defer()
+                await interaction.delete_original_response()
             case "remix":
                 entry = await self._studio.shown(action)
                 own = self._studio.owns(user, entry.owner)
@@ -116,10 +131,42 @@ class Presses:
     def _wish(self, action: Action, verb: str, index: int) -> Wish:
         """The request of a button that makes a new picture of an old one."""
 
-        async def wish(user: User, _: Origin) -> Request:
-            return await buttons.sequel(self._studio, user, verb, action.job_id, index=index)
+        async def wish(user: User, origin: Origin) -> Request:
+            return await buttons.sequel(self._studio, user, verb, action.job_id, index=index, origin=origin)
 
         return wish
+
+    async def _around(self, interaction: Interaction, user: User, action: Action, index: int) -> None:
+        """Offer privately to continue a picture; what follows from a private card stays private."""
+        entry = await self._studio.entry(user, action.job_id)
+        if index >= len(entry.images):
+            raise Invalid(captions.gone())
+        detail = "private" if _hidden(interaction) else ""
+        offered = controls.around()
+        asked = [Asking(one.verb, entry.id, user.key, index, detail) for one in offered]
+        view = controls.view(offered, await self._studio.actions(asked))
+        number = index + 1 if len(entry.images) > 1 else 0
+        await reply(interaction, Payload(marked.around(number), view=view))
+
+    async def _agree(self, interaction: Interaction, user: User, action: Action, action_id: str) -> None:
+        """Paint what was asked about, once, however often it is pressed; a request that is refused can be repeated."""
+        if action_id in self._agreed:
+            await interaction.response.defer()
+            return
+
+        async def wish(user: User, origin: Origin) -> Request:
+            return await self._intake.masking.agreed(interaction.client, action, user, origin)
+
+        self._agreed.add(action_id)
+        try:
+            private = masking.private(action)
+            if await self._intake.take(interaction, wish, private=private, once=action_id) is None:
+                return
+            await self._studio.acted(action_id, user)
+        finally:
+            self._agreed.discard(action_id)
+        if interaction.message is not None:
+            await self._intake.masking.remove(interaction.client, action, interaction.message)
 
     async def _cancel(self, interaction: Interaction, user: User, action: Action) -> None:
         """Give a job up. The card is changed by the courier as soon as the job has stopped."""

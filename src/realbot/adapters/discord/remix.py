@@ -10,6 +10,7 @@ from discord.ui import Label, Modal, TextInput
 
 from realbot import grammar
 from realbot.adapters import captions, words
+from realbot.adapters.discord.brought import Masked, Pictures
 from realbot.adapters.discord.intake import Intake
 from realbot.adapters.discord.options import MULTIPLE
 from realbot.errors import Invalid
@@ -44,10 +45,11 @@ class Remix(Modal):
         self.add_item(Label(text=captions.remix_prompt(), component=self.prompt))
 
     async def on_submit(self, interaction: Interaction) -> None:
-        async def wish(user: User, origin: Origin) -> Request:
+        async def wish(user: User, origin: Origin) -> Generate | Masked:
             preset = self._studio.preset()
             base = Generate(prompt="", source=self._source)
-            return grammar.parse(self.prompt.value, base, area=preset.width * preset.height, multiple=MULTIPLE)
+            request = grammar.parse(self.prompt.value, base, area=preset.width * preset.height, multiple=MULTIPLE)
+            return Pictures(self._studio, interaction.client, user, origin).masked(request)
 
         message = interaction.message
         hidden = True if message is not None and message.flags.ephemeral else None
