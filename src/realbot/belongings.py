@@ -23,6 +23,7 @@ from .jobs import ImageId, User
 from .people import People
 from .registry import Registry
 from .rows import ACCOUNTS, DAY, MINE
+from .wardrobe import Wardrobe
 from .writer import Writer
 
 #: Tables beside the jobs that hold something of a person, and the column that says of whom.
@@ -34,6 +35,7 @@ OWNED = {
     "inbox": "owner",
     "people": "user_key",
     "codes": "user_key",
+    "trained": "user_key",
 }
 #: Seconds for which a file that was handed out stays on the disk.
 STAY = 3600.0
@@ -46,6 +48,7 @@ class Belongings(Registry, Inbox):
         super().__init__(folder, writer, clock)
         self._pepper = pepper
         self.people = People(writer, clock, pepper)
+        self.wardrobe = Wardrobe(folder, writer, self.people, clock)
 
     async def export(self, user: User, *, pictures: bool = True) -> Path:
         """A ZIP file with every row and picture of a person, of all linked accounts, for the process's owner to read.
@@ -74,7 +77,8 @@ class Belongings(Registry, Inbox):
         images = sorted({row["image"] for row in told["pictures"]}) if pictures else []
         folder = self.folder / "exports"
         name = f"{self._alias(user.key)[:16]}-{secrets.token_hex(16)}.zip"
-        return await asyncio.to_thread(self._pack, folder / name, {"user": user.key, **told}, images)
+        styles = [row["name"] for row in told["trained"] if row["sha256"]]
+        return await asyncio.to_thread(self._pack, folder / name, {"user": user.key, **told}, images, styles)
 
     async def erase(self, user: User) -> int:
         """Delete every row, picture and file of a person, of all linked accounts, and return how many jobs there were.
@@ -82,6 +86,8 @@ class Belongings(Registry, Inbox):
         What counts against the limits of these 24 hours stays under a keyed hash, so that deleting is no way around
         them; administrators' changes stay without a name, and the ids of messages stay without content.
         """
+
+        await self.wardrobe.discard_all(user.key)
 
         async def work(db: aiosqlite.Connection) -> tuple[list[str], int, list[ImageId]]:
             found = await rows.rows(db, f"SELECT seq FROM jobs WHERE {MINE}", {"user": user.key})
@@ -117,7 +123,7 @@ class Belongings(Registry, Inbox):
         for path in (self.folder / "exports").glob(name):
             path.unlink(missing_ok=True)
 
-    def _pack(self, path: Path, told: dict[str, Any], images: Sequence[ImageId]) -> Path:
+    def _pack(self, path: Path, told: dict[str, Any], images: Sequence[ImageId], styles: Sequence[str]) -> Path:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         for old in list(path.parent.iterdir()):
             with contextlib.suppress(OSError):
@@ -131,6 +137,10 @@ class Belongings(Registry, Inbox):
                 file = self._pictures.path(image)
                 with contextlib.suppress(FileNotFoundError):
                     archive.write(file, f"pictures/{file.name}")
+            for style in styles:
+                file = self.wardrobe.file(style)
+                with contextlib.suppress(FileNotFoundError):
+                    archive.write(file, f"styles/{file.name}")
         return path
 
 
