@@ -45,14 +45,12 @@ class Menus:
     def commands(self) -> list[app_commands.ContextMenu]:
         """Discord has room for five."""
         return [
-            app_commands.ContextMenu(
-                name=locale_str(name), callback=callback, allowed_installs=INSTALLS, allowed_contexts=CONTEXTS
-            )
+            app_commands.ContextMenu(name=name, callback=callback, allowed_installs=INSTALLS, allowed_contexts=CONTEXTS)
             for name, callback in (
-                ("Recipe", self.recipe),
-                ("Use as source", self.source),
-                ("Use its look", self.look),
-                ("Paint where I drew", self.drawn),
+                (locale_str("Recipe"), self.recipe),
+                (locale_str("Use as source"), self.source),
+                (locale_str("Use its look"), self.look),
+                (locale_str("Paint where I drew"), self.drawn),
             )
         ]
 
