@@ -30,7 +30,7 @@ UPLOADS, MASKS = "/uploads", "/masks"
 HERE = Origin("web")
 #: Pictures and masks of one visitor in an hour, and seconds that one may be on its way.
 MOST, HOUR, PATIENCE = 200, 3600.0, 120.0
-_STOP = Phrase("That were many pictures in an hour; please wait a little before you bring another.")
+_STOP = Phrase("Those were many pictures in an hour; please wait a little before you bring another.")
 #: How files begin that can have no transparent parts.
 OPAQUE = b"\xff\xd8\xff"
 

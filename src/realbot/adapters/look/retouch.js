@@ -33,7 +33,7 @@ async function tinted(canvas, mask, most) {
 function retouching(dialog, send) {
   const find = selector => dialog.querySelector(selector);
   const surface = find('canvas'), pen = surface.getContext('2d', { willReadFrequently: true });
-  const ring = find('.ring'), sheet = find('.sheet'), trouble = find('.trouble'), size = find('.size input');
+  const ring = find('.ring'), sheet = find('.sheet'), table = find('.table'), trouble = find('.trouble'), size = find('.size input');
   let source = '', marks = [], stroke = null, tool = 'brush', done = null, at = { x: 0.5, y: 0.5 };
 
   const width = () => size.value / 100 * Math.min(surface.width, surface.height);
@@ -111,8 +111,7 @@ function retouching(dialog, send) {
 
   function place(event) {
     const box = surface.getBoundingClientRect();
-    const inside = share => Math.min(1, Math.max(0, share));
-    at = { x: inside((event.clientX - box.left) / box.width), y: inside((event.clientY - box.top) / box.height) };
+    at = { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
   }
 
   function filled() {
@@ -185,16 +184,17 @@ function retouching(dialog, send) {
   size.addEventListener('input', () => { at = { x: 0.5, y: 0.5 }; aim(true); });
   size.addEventListener('change', () => aim(false));
 
-  surface.addEventListener('pointerdown', event => {
+  // A stroke may begin beside the picture.
+  table.addEventListener('pointerdown', event => {
     if (event.button !== 0 || !event.isPrimary) return;
     event.preventDefault();
     surface.focus({ preventScroll: true });
-    surface.setPointerCapture(event.pointerId);
+    table.setPointerCapture(event.pointerId);
     place(event);
     aim(true);
     down();
   });
-  surface.addEventListener('pointermove', event => {
+  table.addEventListener('pointermove', event => {
     if (!event.isPrimary) return;
     for (const one of stroke && event.getCoalescedEvents ? [...event.getCoalescedEvents(), event] : [event]) {
       place(one);
@@ -202,9 +202,9 @@ function retouching(dialog, send) {
     }
   });
   for (const name of ['pointerup', 'pointercancel']) {
-    surface.addEventListener(name, event => { up(); aim(event.pointerType === 'mouse'); });
+    table.addEventListener(name, event => { up(); aim(event.pointerType === 'mouse'); });
   }
-  surface.addEventListener('pointerleave', () => { if (!stroke) aim(false); });
+  table.addEventListener('pointerleave', () => { if (!stroke) aim(false); });
   surface.addEventListener('blur', () => { up(); aim(false); });
   surface.addEventListener('keydown', event => {
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
