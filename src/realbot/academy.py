@@ -73,6 +73,7 @@ class Academy(Accounts, Darkroom):
         words = trigger.strip() or name.strip()
         steps = min(STEPS, rules.training.max_steps) if steps is None else steps
         course = course_of(Train(style=name, trigger=words, images=(), steps=steps, rank=rank), self._desk.preset.name)
+        await self._desk.swept()
         self._desk.named(course.style)
         if len(files) > rules.training.max_pictures:
             raise Invalid(

@@ -106,11 +106,12 @@ class Desk:
         """Path and sha256 of each style as it is on the disk now. Raises Invalid for an unknown or broken one."""
         if not isinstance(request, Generate) or not request.styles:
             return {}
-        await self._swept()
+        await self.swept()
         found = {use.name: self.styles.get(use.name) for use in request.styles}
         return {name: {"path": str(style.path), "sha256": style.sha256} for name, style in found.items()}
 
-    async def _swept(self) -> None:
+    async def swept(self) -> None:
+        """Look at the folders of styles now."""
         async with self._sweeping:
             await asyncio.to_thread(self.styles.sweep)
 
@@ -210,7 +211,7 @@ class Desk:
         adult(told, origin.adult, settings.moderation)
         for image in request.images:
             await self.uploads.check(user, image)
-        await self._swept()
+        await self.swept()
         self.named(request.style)
         return Asked(request, (), "", "", None, await self.pixels(request))
 
@@ -221,7 +222,7 @@ class Desk:
             return self.store.wardrobe.visible(style, user.key, origin.server_key)
 
         if request.styles:
-            await self._swept()
+            await self.swept()
         uses = []
         for use in request.styles:
             style = self.styles.get(use.name, visible)
