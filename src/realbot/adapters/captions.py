@@ -68,7 +68,8 @@ def line(request: Request, seed: int | None, seconds: float = 0.0) -> str:
     """The recipe in one line: what one wants to know of a picture, and no more."""
     parts: list[str] = []
     if isinstance(request, Generate):
-        if request.width and request.height:
+        if request.width and request.height and not request.mask:
+            # Of a part that is painted anew it is only what the model sees.
             parts.append(f"{request.width}×{request.height}")
         if request.steps is not None:
             parts.append(_("{steps} steps").format(steps=request.steps))

@@ -207,7 +207,7 @@ def facts(request: Request, done: Done | None = None) -> list[tuple[str, str]]:
         pairs += [
             (LABELS["negative"], request.negative),
             (LABELS["styles"], ", ".join(f"{use.name} {number(use.weight)}" for use in request.styles)),
-            (_("Size"), f"{request.width} × {request.height}" if request.width and request.height else ""),
+            (_("Size"), f"{request.width} × {request.height}" if request.width and not request.mask else ""),
             (LABELS["steps"], "" if request.steps is None else str(request.steps)),
             (LABELS["guidance"], "" if request.guidance is None else number(request.guidance)),
             (LABELS["true_cfg"], number(request.true_cfg) if request.true_cfg and request.true_cfg > 1 else ""),
