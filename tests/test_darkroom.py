@@ -46,6 +46,29 @@ async def test_a_variation_is_the_same_request_from_its_picture_with_a_new_seed(
         assert Path(r.pool.works[-1].files[done.images[1]]).read_bytes().startswith(b"\x89PNG")
 
 
+async def test_a_model_that_edits_varies_without_a_strength(tmp_path: Path):
+    """A subtle variation begins with the picture that there is, a strong one where that one began."""
+    sections = {"model": {"name": "flux-kontext"}}
+    async with rig(tmp_path, sections=sections, bases=("flux-kontext",)) as r:
+        brought = io.BytesIO()
+        Image.new("RGB", (300, 200), "blue").save(brought, "PNG")
+        image = await r.studio.upload(ANNA, brought.getvalue())
+        job = await r.ask("make it green", source=image, seed=7)
+        done = await end(job)
+        assert isinstance(done, Done)
+        asked_for = job.request
+        assert isinstance(asked_for, Generate)
+        assert (asked_for.width, asked_for.height, asked_for.strength, asked_for.guidance) == (1248, 832, None, 2.5)
+        subtle = await r.studio.vary(ANNA, job.id, 0, "subtle")
+        strong = await r.studio.vary(ANNA, job.id, 0, "strong")
+        assert (subtle.source, strong.source) == (done.images[0], image)
+        assert subtle == replace(asked_for, source=done.images[0], seed=subtle.seed, model=None)
+        for one in (subtle, strong):
+            assert isinstance(await end(await asked(r, one)), Done)
+        with pytest.raises(Invalid, match="takes no strength"):
+            await r.ask("make it green", source=image, strength=0.5)
+
+
 async def test_what_one_may_start_from_one_may_look_at_and_nobody_else(tmp_path: Path):
     async with rig(tmp_path) as r:
         brought = io.BytesIO()

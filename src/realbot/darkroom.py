@@ -136,6 +136,10 @@ class Darkroom:
         row, image = await self._picture(user, job_id, index, shown=shown)
         if not isinstance(row.request, Generate):
             raise Invalid("An enlarged picture cannot be varied; vary the one it was made from.")
+        if self._desk.preset.edits:
+            # There is no strength: a subtle variation shows the words their own picture, a strong one paints anew.
+            begun = replace(row.request, source=image, mask=None, region=None) if strength == "subtle" else row.request
+            return replace(begun, strength=None, seed=secrets.randbelow(SEEDS), count=1, model=None)
         return replace(
             row.request,
             source=image,

@@ -132,7 +132,8 @@ def _picker(studio: Studio, limits: Any) -> Any:
 def _pictures(studio: Studio, limits: Any) -> Any:
     """The field for a picture to start from, with its mask, and for one whose look is taken."""
     some = "0" * 64
-    plain = studio.usual(Generate(prompt="", source=some, reference=some))
+    plain = studio.usual(Generate(prompt="", source=some))
+    looked = studio.usual(Generate(prompt="", reference=some))
     masked = studio.usual(Generate(prompt="", source=some, mask=some))
     return gr.HTML(
         {},
@@ -143,7 +144,7 @@ def _pictures(studio: Studio, limits: Any) -> Any:
         usual={
             "strength": plain.strength,
             "masked": masked.strength,
-            "reference_weight": plain.reference_weight,
+            "reference_weight": looked.reference_weight,
         },
         most=limits.max_upload_mb,
         large=retouch.too_large(limits.max_upload_mb),

@@ -134,7 +134,12 @@ class Painter:
             with run.timed("encode"):
                 conditioning = self.stages.encode(request)
                 part = self._part(request, work)
-                start = Start(*part.seen(size, self._cell)) if part else Start(_cut(request.source, work, size))
+                if part is not None:
+                    start = Start(*part.seen(size, self._cell))
+                elif request.source is not None and self.loaded.preset.edits:
+                    start = Start(_picture(request.source, work))
+                else:
+                    start = Start(_cut(request.source, work, size))
                 start = replace(start, reference=_cut(request.reference, work, size))
             for index in range(request.count):
                 seed = (request.seed + index) % SEEDS
