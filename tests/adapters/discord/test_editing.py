@@ -95,6 +95,26 @@ async def test_a_mask_is_shown_over_its_picture_and_painted_when_it_is_right(her
     assert ("Painted anew", "a part of it") in [(one.name, one.value) for one in told.response.embeds[0].fields]
 
 
+async def test_remix_of_ones_own_edit_paints_the_same_part_and_that_of_others_none(here):
+    asked = await asked_for(here, region="left", look=("look.png", png(scene())))
+    await press(here, here.anna, asked.response.message, "Paint")
+    await here.paint()
+    edited = here.job().request
+    (card,) = here.public()
+    for who, part in ((here.anna, (edited.source, edited.mask, edited.reference)), (here.bert, (None, None, None))):
+        shown = await press(here, who, card, "Remix")
+        (field,) = fields(shown.modal)
+        await who.submit_modal(shown, {field: "a green hat"})
+        await here.painting()
+        request = here.job().request
+        assert request.prompt == "a green hat" and (request.source, request.mask, request.reference) == part
+        await here.paint()
+    shown = await press(here, here.anna, card, "Remix")
+    (field,) = fields(shown.modal)
+    other = await here.anna.submit_modal(shown, {field: "a green hat region:right"})
+    assert "Right?" in (other.response.message if other.response else other.followups[-1].message).embeds[0].description
+
+
 async def test_transparent_parts_are_the_mask(here):
     cut = scene().convert("RGBA")
     cut.paste((0, 0, 0, 0), (0, 0, 64, 128))
@@ -156,7 +176,7 @@ async def test_P1_a_question_is_nobody_elses(here):
 
 
 async def test_DC15_a_question_outlives_a_restart_with_its_pictures(here):
-    asked = await asked_for(here, mask=("mask.png", png(left())))
+    asked = await asked_for(here, mask=("mask.png", png(left())), look=("look.png", png(left())))
     question = asked.response.message
     uploads = here.bench.studio._desk.uploads
     for _, image in list(uploads._known):

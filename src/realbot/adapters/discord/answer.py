@@ -69,6 +69,10 @@ class Answer:
             payload.view.stop()
             shown["view"] = payload.view
         with trying(ANSWER), contextlib.suppress(discord.HTTPException, Down):
+            if made and not interaction.response.is_done():
+                # Uploading could take longer than a first answer may.
+                await interaction.response.defer(ephemeral=True, thinking=True)
+                self._announced = self._private = True
             if not interaction.response.is_done():
                 await interaction.response.send_message(**shown, files=made, ephemeral=True)
             elif self._announced and self._private:

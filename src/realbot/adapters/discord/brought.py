@@ -42,6 +42,7 @@ class Pictures:
     def __init__(self, studio: Studio, client: discord.Client, user: User, origin: Origin) -> None:
         self._studio, self._client, self._user, self._origin = studio, client, user, origin
         self._steps: list[Step] = []
+        self._files: dict[str, bytes] = {}
 
     async def plain(self, attachment: discord.Attachment) -> ImageId:
         """A picture as it is."""
@@ -122,10 +123,12 @@ class Pictures:
                 return [await self._studio.upload(self._user, data, self._origin)]
 
     async def _read(self, address: str) -> bytes:
-        try:
-            return await self._client.http.get_from_cdn(address)
-        except (discord.HTTPException, Down, OSError):
-            raise Invalid(captions.not_loaded()) from None
+        if address not in self._files:
+            try:
+                self._files[address] = await self._client.http.get_from_cdn(address)
+            except (discord.HTTPException, Down, OSError):
+                raise Invalid(captions.not_loaded()) from None
+        return self._files[address]
 
 
 def _painted(path: Path) -> float:
