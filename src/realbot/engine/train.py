@@ -299,7 +299,8 @@ class Trainer:
         seen: dict[str, None] = dict.fromkeys(
             lesson.caption for lesson in (*self.lessons.held_out, *self.lessons.learnt)
         )
-        captions = list(seen)[:_SAMPLES]
+        # Pictures that are called the same are asked for with several seeds.
+        captions = (list(seen) * _SAMPLES)[:_SAMPLES]
 
         def on_step(_n: int, _clean: object) -> None:
             if interrupted():
