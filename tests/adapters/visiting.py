@@ -164,7 +164,7 @@ class Tab:
             answers = [await other.client.get(f"/card/{job[1]}"), await other.client.get(f"/preview/{job[1]}")]
             for image in self.images():
                 answers += [await other.client.get(f"/picture/{image}"), await other.client.get(f"/thumb/{image}")]
-            for action in ("cancel", "retry", "fresh", "favourite", "forget"):
+            for action in ("cancel", "retry", "fresh", "favourite", "forget", "subtle", "upscale2", "zoom", "left"):
                 answers.append(await other.press(action, job[1]))
             assert {answer.status_code for answer in answers} <= {403, 404}
             fields = await other.fire("board", "reuse", [], {"job": job[1]})

@@ -68,7 +68,10 @@ def menu(job_id: str, request: Request, images: Sequence[str]) -> str:
 
 def group(label: str, buttons: str) -> str:
     """A line of a menu."""
-    return f'<div class="way" role="group" aria-label="{escape(label)}"><span>{escape(label)}</span>{buttons}</div>'
+    return (
+        f'<div class="way" role="group" aria-label="{escape(label)}"><span aria-hidden="true">{escape(label)}</span>'
+        f'<div class="acts">{buttons}</div></div>'
+    )
 
 
 def origins(request: Request) -> str:

@@ -132,9 +132,15 @@ def _picker(studio: Studio, limits: Any) -> Any:
 def _pictures(studio: Studio, limits: Any) -> Any:
     """The field for a picture to start from, with its mask, and for one whose look is taken."""
     some = "0" * 64
-    plain = studio.usual(Generate(prompt="", source=some))
-    looked = studio.usual(Generate(prompt="", reference=some))
-    masked = studio.usual(Generate(prompt="", source=some, mask=some))
+
+    def usual(name: str, **pictures: str) -> float | None:
+        """The model's own value; None where it has none."""
+        try:
+            found: float | None = getattr(studio.usual(Generate(prompt="", **pictures)), name)
+        except Refused:
+            return None
+        return found
+
     return gr.HTML(
         {},
         texts=retouch.texts(),

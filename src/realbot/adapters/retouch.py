@@ -9,7 +9,7 @@ TEXTS = Phrasebook(
         "pictures": N_("Pictures to start from"),
         "source": N_("Start from a picture"),
         "source_hint": N_("all of it, or a part"),
-        "reference": N_("Take the look of one"),
+        "reference": N_("Take a picture's look"),
         "reference_hint": N_("colours and manner"),
         "strength": N_("Strength"),
         "strength_hint": N_("0 keeps the picture, 1 ignores it"),
