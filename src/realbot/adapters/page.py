@@ -148,9 +148,9 @@ def _pictures(studio: Studio, limits: Any) -> Any:
         close=words.LABELS["close"],
         cancel=words.LABELS["cancel"],
         usual={
-            "strength": plain.strength,
-            "masked": masked.strength,
-            "reference_weight": looked.reference_weight,
+            "strength": usual("strength", source=some),
+            "masked": usual("strength", source=some, mask=some),
+            "reference_weight": usual("reference_weight", reference=some),
         },
         most=limits.max_upload_mb,
         large=retouch.too_large(limits.max_upload_mb),
