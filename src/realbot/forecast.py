@@ -37,8 +37,9 @@ class Forecast:
     def step(self, run: Run, fact: Step) -> None:
         """Post how far a job is. A training also gives signs of life between its steps, which tell nothing."""
         run.step, run.left = fact.n, fact.numbers.get("left", run.left)
+        run.preview = (fact.preview or run.preview) if run.ticket.idle else fact.preview
         if fact.numbers or not run.ticket.idle:
-            run.ticket.job.board.post(self.running(run, fact.of, fact.preview, fact.numbers))
+            run.ticket.job.board.post(self.running(run, fact.of, run.preview, fact.numbers))
 
     def show(self) -> None:
         """Post position and arrival to everyone who waits."""

@@ -76,6 +76,7 @@ class Run:
     step: int = 0
     started: float | None = None
     left: float | None = None  #: seconds to go, where the engine says so
+    preview: str | None = None  #: of a training, which has a new one only now and then
     yielding: bool = False  #: it was told to give way
 
 

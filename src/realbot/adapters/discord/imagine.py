@@ -146,7 +146,7 @@ class Imagine:
 
     async def styles(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
         """Every style that may be used there, however many there are."""
-        allowed = self._studio.styles(place.origin(interaction))
+        allowed = self._studio.styles(place.origin(interaction), place.user(interaction))
         known = [(style.name, style.title or style.description) for style in allowed]
         return [Choice(name=shown, value=value) for shown, value in options.styles(typed, known)]
 
