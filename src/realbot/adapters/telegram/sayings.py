@@ -162,6 +162,26 @@ def link_how(made: str) -> Text:
     return Text(before, code(f"/link code:{made}"), between, code(f"/link {made}"), end)
 
 
+def link_question() -> Text:
+    return Text.lines(
+        [
+            bold(_("Link this account with the one that made this code?")),
+            _(
+                "They become one person: they share history, pictures, favourites, defaults and limits, and either "
+                "can delete everything. If somebody else gave you the code, say no."
+            ),
+        ]
+    )
+
+
+def link_yes() -> str:
+    return _("Yes, both are mine")
+
+
+def link_no() -> str:
+    return _("No")
+
+
 # Help
 
 
