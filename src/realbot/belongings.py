@@ -87,18 +87,18 @@ class Belongings(Registry, Inbox):
         them; administrators' changes stay without a name, and the ids of messages stay without content.
         """
 
-        await self.wardrobe.discard_all(user.key)
-
-        async def work(db: aiosqlite.Connection) -> tuple[list[str], int, list[ImageId]]:
+        async def work(db: aiosqlite.Connection) -> tuple[list[str], int, list[ImageId], list[tuple[str, str]]]:
+            trained = await rows.rows(db, f"SELECT name, job FROM trained WHERE {MINE}", {"user": user.key})
             found = await rows.rows(db, f"SELECT seq FROM jobs WHERE {MINE}", {"user": user.key})
             images = await deleted(db, [row["seq"] for row in found])
             keys = [row["user_key"] for row in await rows.rows(db, ACCOUNTS, {"user": user.key})]
             for key in keys:
                 await self._part(db, key)
-            return keys, len(found), images
+            return keys, len(found), images, [(row["name"], row["job"]) for row in trained]
 
-        keys, gone, images = await self._writer.run(work)
+        keys, gone, images, styles = await self._writer.run(work)
         await self.people.open()
+        await self.wardrobe.gone(styles)
         await self._drop(images)
         for key in keys:
             await asyncio.to_thread(self._unpack, f"{self._alias(key)[:16]}-*")

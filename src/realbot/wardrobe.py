@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from . import rows
 from .errors import ConfigError, Invalid, NotYours
 from .jobs import User
 from .people import People
-from .rows import ACCOUNTS
 from .styles import Style
 from .writer import Writer
 
@@ -129,17 +128,16 @@ class Wardrobe:
 
     async def discard(self, user: User, name: str) -> None:
         """Delete a style and its file for good. Raises NotYours."""
-        self._mine(user, name)
-        await self._drop([name])
+        found = self._mine(user, name)
+        await self._writer.run(lambda db: rows.count(db, "DELETE FROM trained WHERE name = ?", (name,)))
+        await self.gone([(name, found.job)])
 
-    async def discard_all(self, user_key: str) -> None:
-        """Delete every style of an account, and what is left of its trainings."""
-        found = await self._writer.run(
-            lambda db: rows.rows(db, f"SELECT name FROM trained WHERE user_key IN ({ACCOUNTS})",  # noqa: S608
-                                 {"user": user_key}),
-            write=False,
-        )  # fmt: skip
-        await self._drop([row["name"] for row in found])
+    async def gone(self, styles: Sequence[tuple[str, str]]) -> None:
+        """Delete the files of styles, by name and job, that are in no row any more."""
+        for name, job in styles:
+            await asyncio.to_thread(self.file(name).unlink, missing_ok=True)
+            await self.leave(job, kept=False)
+        await self._read()
 
     async def leave(self, job: str, *, kept: bool) -> None:
         """A training is over: of its folder stay table and chart, or nothing."""
@@ -153,20 +151,6 @@ class Wardrobe:
         if found is None or not found.sha256 or not self._people.same(found.owner, user.key):
             raise NotYours
         return found
-
-    async def _drop(self, names: list[str]) -> None:
-        jobs = [self._styles[name].job for name in names if name in self._styles]
-
-        async def work(db: aiosqlite.Connection) -> None:
-            for name in names:
-                await db.execute("DELETE FROM trained WHERE name = ?", (name,))
-
-        await self._writer.run(work)
-        for name in names:
-            await asyncio.to_thread(self.file(name).unlink, missing_ok=True)
-        for job in jobs:
-            await self.leave(job, kept=False)
-        await self._read()
 
     async def _read(self) -> None:
         async def work(db: aiosqlite.Connection) -> tuple[list[aiosqlite.Row], list[aiosqlite.Row]]:
