@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -131,16 +132,8 @@ def _picker(studio: Studio, limits: Any) -> Any:
 
 def _pictures(studio: Studio, limits: Any) -> Any:
     """The field for a picture to start from, with its mask, and for one whose look is taken."""
-    some = "0" * 64
-
-    def usual(name: str, **pictures: str) -> float | None:
-        """The model's own value; None where it has none."""
-        try:
-            found: float | None = getattr(studio.usual(Generate(prompt="", **pictures)), name)
-        except Refused:
-            return None
-        return found
-
+    start = Generate(prompt="", source="0" * 64)
+    look = Generate(prompt="", reference="0" * 64)
     return gr.HTML(
         {},
         texts=retouch.texts(),
@@ -148,9 +141,9 @@ def _pictures(studio: Studio, limits: Any) -> Any:
         close=words.LABELS["close"],
         cancel=words.LABELS["cancel"],
         usual={
-            "strength": usual("strength", source=some),
-            "masked": usual("strength", source=some, mask=some),
-            "reference_weight": usual("reference_weight", reference=some),
+            "strength": usual(studio, start, "strength"),
+            "masked": usual(studio, replace(start, mask="0" * 64), "strength"),
+            "reference_weight": usual(studio, look, "reference_weight"),
         },
         most=limits.max_upload_mb,
         large=retouch.too_large(limits.max_upload_mb),
@@ -158,6 +151,15 @@ def _pictures(studio: Studio, limits: Any) -> Any:
         js_on_load=file("retouch.js") + file("pictures.js"),
         elem_id="pictures",
     )
+
+
+def usual(studio: Studio, request: Generate, name: str) -> float | None:
+    """What the model takes when a request leaves this open; None where it takes no such thing."""
+    try:
+        found: float | None = getattr(studio.usual(request), name)
+    except Refused:
+        return None
+    return found
 
 
 def _dials(preset: Any, limits: Any, schedulers: Sequence[str]) -> dict[str, Any]:
