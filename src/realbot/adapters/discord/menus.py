@@ -66,12 +66,14 @@ class Menus:
     async def source(self, interaction: Interaction, message: discord.Message) -> None:
         """Ask what to paint from a picture of the message."""
 
+        edits = self._studio.preset().edits
+
         async def begin(_: User, brought: Pictures, chosen: discord.Attachment, number: str) -> Generate:
-            start = await brought.plain(chosen)
-            return grammar.parse(f"--strength {number or STRENGTH}", Generate(prompt="", source=start))
+            base = Generate(prompt="", source=await brought.plain(chosen))
+            return base if edits else grammar.parse(f"--strength {number or STRENGTH}", base)
 
         with words.language(interaction.locale.value):
-            number = captions.source_strength(), STRENGTH
+            number = None if edits else (captions.source_strength(), STRENGTH)
             await self._ask(interaction, message, begin, title=captions.source_title(), number=number)
 
     async def look(self, interaction: Interaction, message: discord.Message) -> None:
