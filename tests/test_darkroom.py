@@ -341,3 +341,31 @@ async def test_Q11_who_waits_for_an_enlarged_picture_is_told_when_once_one_was_s
         assert 10 <= small.status.eta.low <= 20 <= small.status.eta.high <= 30
         r.pool.finish()
         await end(blocker)
+
+
+async def test_what_was_brought_outlives_a_restart_for_an_hour(tmp_path: Path):
+
+    def picture(colour: str = "blue") -> bytes:
+        buffer = io.BytesIO()
+        Image.new("RGB", (64, 64), colour).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    now = [1e9]
+    async with rig(tmp_path, clock=lambda: now[0]) as r:
+        image = await r.studio.upload(ANNA, picture())
+        gone = await r.studio.upload(BERT, picture(colour="green"))
+        await r.studio.erase(BERT)
+    now[0] += 3000
+    async with rig(tmp_path, clock=lambda: now[0]) as r:
+        with pytest.raises(NotYours):
+            await r.studio.submit(BERT, Generate(prompt="a cat", source=image), HERE)
+        with pytest.raises(NotYours):
+            await r.studio.submit(BERT, Generate(prompt="a cat", source=gone), HERE)
+        done = await end(await r.studio.submit(ANNA, Generate(prompt="a cat", source=image, steps=2), HERE))
+        assert isinstance(done, Done)
+        other = await r.studio.upload(ANNA, picture(colour="red"))
+    now[0] += 3700
+    async with rig(tmp_path, clock=lambda: now[0]) as r:
+        with pytest.raises(NotYours):
+            await r.studio.submit(ANNA, Generate(prompt="a cat", source=other), HERE)
+        assert await r.studio.submit(ANNA, Generate(prompt="a dog", source=image), HERE), "a request keeps it"

@@ -36,6 +36,7 @@ OWNED = {
     "people": "user_key",
     "codes": "user_key",
     "trained": "user_key",
+    "brought": "user_key",
 }
 #: Seconds for which a file that was handed out stays on the disk.
 STAY = 3600.0

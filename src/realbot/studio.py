@@ -45,8 +45,8 @@ from .queue import Line
 from .rows import Usage
 from .sections import Limits
 from .store import Store
-from .tasks import Tasks
 from .styles import Styles
+from .tasks import Tasks
 from .tickets import Pace, Ticket
 
 log = logging.getLogger(__name__)
@@ -127,6 +127,7 @@ class Studio(Academy):
     async def open(self) -> None:
         """Take up what an earlier life left, then start the engines. Returns before they are ready."""
         await self._house.open()
+        await self._desk.uploads.open()
         for features, stages in await self._store.timings():
             seconds = stages.pop("seconds", None)
             self._timings.record(Features.load(features), stages, seconds)

@@ -16,3 +16,13 @@ CREATE TABLE shared (
     place TEXT NOT NULL,
     PRIMARY KEY (name, place)
 ) STRICT, WITHOUT ROWID;
+
+-- Pictures that people brought and that no request names yet, so that a question about one outlives a restart.
+CREATE TABLE brought (
+    user_key TEXT NOT NULL,
+    image TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (user_key, image)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX brought_at ON brought (at);
