@@ -133,3 +133,30 @@ async def test_enter_paints_and_an_example_is_one_press(browser, bench, url):
         await person.page.locator("#prompt textarea").press("Enter")
         await until(lambda: len(bench.pool.works) == 2)
         assert bench.pool.works[-1].request["prompt"] == "a frog"
+
+
+#: Brings the picture on the stage as a person's own file, by an event of the clipboard or of the mouse.
+BRING = """async ([kind, slot]) => {
+    const answer = await fetch(document.querySelector('#stage .shot img').src);
+    const data = new DataTransfer();
+    data.items.add(new File([await answer.blob()], '../x.png', { type: 'image/png' }));
+    const event = kind === 'paste' ? new ClipboardEvent('paste', { clipboardData: data, bubbles: true })
+        : new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true });
+    document.querySelector(`.slot[data-slot=${slot}] .add`).dispatchEvent(event);
+}"""
+
+
+async def test_a_picture_can_be_pasted_and_dropped(browser, bench, url):
+    async with Person(browser, url, DESKTOP) as person:
+        await person.imagine("a frog steps:2")
+        await until(bench.pool.working)
+        bench.pool.finish()
+        await person.page.locator("#stage .shot").wait_for()
+        for kind, slot in (("paste", "source"), ("drop", "reference")):
+            await person.page.evaluate(BRING, [kind, slot])
+            await person.page.locator(f".slot.full[data-slot={slot}] img").wait_for()
+        await person.imagine("a dog steps:2")
+        await until(lambda: len(bench.pool.works) == 2)
+        request = bench.pool.works[-1].request
+        assert request["source"]
+        assert request["reference"]

@@ -15,7 +15,8 @@ from PIL import Image
 from visiting import Tab, plain, served
 
 from drawing import photo
-from realbot.adapters import sources
+from realbot.adapters import cards, sources
+from realbot.jobs import Done, Upscale
 from studios import rig, until
 
 
@@ -327,7 +328,7 @@ async def test_more_is_made_of_one_of_several(face: Tab, verb):
         assert len(np.unique(source[kept].reshape(-1, 3), axis=0)) > 1
 
 
-async def test_an_enlarged_picture_offers_what_it_can(face: Tab):
+async def test_only_what_can_be_made_of_ones_own_picture_is_made(face: Tab):
     await paint(face, "a frog steps:2")
     job = re.search(r'data-act="make" data-job="([^"]+)"', face.parts["stage"])[1]
     for index in ("5", "x", "-1"):
@@ -337,3 +338,10 @@ async def test_an_enlarged_picture_offers_what_it_can(face: Tab):
     async with Tab(face.page, face.bench) as other:
         assert (await other.press("upscale2", job)).status_code == 403
     assert (await face.press("upscale2", job)).status_code == 204
+
+
+def test_an_enlarged_picture_offers_what_can_be_made_of_it():
+    card = cards.done("job", Upscale(source="ab" * 32, factor=2), Done(("cd" * 32,), 0, 1.0))
+    assert set(re.findall(r'data-verb="(\w+)"', card)) == {"upscale2", "upscale4"}
+    assert set(re.findall(r'data-act="(\w+)"', card)) == {"make", "use", "forget"}
+    assert "data-slot" in card

@@ -99,11 +99,16 @@ def done(job_id: str, request: Request, status: Done, *, favourite: bool | None 
     """A finished job: its pictures, its recipe and what can be done with it."""
     shots = "".join(picture(request, image, index=i) for i, image in enumerate(status.images))
     notes = "".join(f'<p class="note">{escape(sentence)}</p>' for sentence in words.notes(status))
-    again = (
-        button("fresh", job_id, words.LABELS["fresh"], "main")
-        if status.cached
-        else button("fresh", job_id, words.LABELS["again"])
-    )
+    # An enlargement has no words and no seed: it is the same every time.
+    fresh = again = reuse = recipe = ""
+    if isinstance(request, Generate):
+        fresh = button("fresh", job_id, words.LABELS["fresh"], "main") if status.cached else ""
+        again = "" if status.cached else button("fresh", job_id, words.LABELS["again"])
+        reuse = button("reuse", job_id, words.LABELS["reuse"])
+        recipe = (
+            f'<div class="recipe"><code>{escape(words.recipe(request))}</code>'
+            f"{button('copy', job_id, words.LABELS['copy'], 'quiet')}</div>"
+        )
     loads = "".join(
         f'<a class="act" href="picture/{image}?download" download="{escape(words.file_name(request, status.seed, i))}">'
         f"{escape(words.LABELS['download'])}{f' {i + 1}' if len(status.images) > 1 else ''}</a>"
@@ -120,11 +125,10 @@ def done(job_id: str, request: Request, status: Done, *, favourite: bool | None 
         f'<div class="shots many{len(status.images)}" data-key="shots">{shots}</div>'
         f'<div class="about" data-key="about">{badge}<h2>{escape(words.subject(request))}</h2>'
         f'<p class="says" role="status">{escape(words.say(status))}</p>{notes}'
-        f'<div class="acts">{again if status.cached else ""}{loads}{button("reuse", job_id, words.LABELS["reuse"])}'
-        f"{'' if status.cached else again}{star}{button('forget', job_id, words.LABELS['delete'], 'quiet')}</div>"
+        f'<div class="acts">{fresh}{loads}{reuse}{again}{star}'
+        f"{button('forget', job_id, words.LABELS['delete'], 'quiet')}</div>"
         f"{menu(job_id, request, status.images)}{facts(request, status)}"
-        f'<div class="recipe"><code>{escape(words.recipe(request))}</code>'
-        f"{button('copy', job_id, words.LABELS['copy'], 'quiet')}</div></div></article>"
+        f"{recipe}</div></article>"
     )
 
 
@@ -170,13 +174,13 @@ def row(job: Job) -> str:
 
 def over(job_id: str, request: Request, status: Failed | Cancelled) -> str:
     """A job that ended without a picture."""
+    reuse = button("reuse", job_id, words.LABELS["reuse"]) if isinstance(request, Generate) else ""
     kind, role = ("failed", "alert") if isinstance(status, Failed) else ("cancelled", "status")
     return (
         f'<article class="card {kind}" data-key="{escape(job_id)}" data-phase="{kind}">'
         f'<div class="about" data-key="about"><h2>{escape(words.subject(request))}</h2>'
         f'<p class="says" role="{role}">{escape(words.say(status))}</p>'
-        f'<div class="acts">{button("retry", job_id, words.LABELS["retry"], "main")}'
-        f"{button('reuse', job_id, words.LABELS['reuse'])}</div></div></article>"
+        f'<div class="acts">{button("retry", job_id, words.LABELS["retry"], "main")}{reuse}</div></div></article>'
     )
 
 
