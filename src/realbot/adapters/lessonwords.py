@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from realbot.adapters import words
 from realbot.adapters.languages import phrase
 from realbot.adapters.words import _, ngettext
-from realbot.jobs import Eta, Failed, Train
+from realbot.jobs import Done, Eta, Failed, Train
 from realbot.training import CONSENT, FEWEST
 
 
@@ -58,8 +58,29 @@ def dropped() -> str:
     return _("Dropped; nothing is trained.")
 
 
-def no_pictures() -> str:
-    return _("There are no pictures to learn from in there.")
+def upload() -> str:
+    """The label of a field for files."""
+    return _("Pictures, up to 10 at a time")
+
+
+def name() -> str:
+    """The label of a field for the style's name."""
+    return _("Name of the style")
+
+
+def name_hint() -> str:
+    return _("Letters a-z, digits, - and _, such as my-cat")
+
+
+def trigger_hint() -> str:
+    return _("A word of its own teaches best, such as mycat")
+
+
+def sheet(number: int) -> str:
+    """What a screen reader says for the pictures that are learnt from, side by side."""
+    return ngettext("{number} picture to learn from", "{number} pictures to learn from, side by side", number).format(
+        number=number
+    )
 
 
 # The plan
@@ -92,6 +113,13 @@ def course() -> str:
 
 def steps(number: int) -> str:
     return _("{steps} steps").format(steps=number)
+
+
+def too_much(size: int, most: int) -> str:
+    """`size` and `most` in bytes."""
+    return _("The pictures have {size} MB together; at most {most} MB are taken.").format(
+        size=f"{size / 1e6:.0f}", most=f"{most / 1e6:.0f}"
+    )
 
 
 def captions() -> str:
@@ -145,6 +173,19 @@ def line(request: Train, seconds: float = 0.0) -> str:
     pictures = ngettext("{number} picture", "{number} pictures", len(request.images)).format(number=len(request.images))
     parts = [pictures, steps(request.steps), _("rank {rank}").format(rank=request.rank)]
     return " · ".join([*parts, *([words.duration(seconds)] if seconds else [])])
+
+
+def facts(request: Train, done: Done | None = None) -> list[tuple[str, str]]:
+    """How a style was made, as pairs of label and value, in reading order."""
+    pairs = [
+        (trigger(), request.trigger),
+        (words.LABELS["count"], str(len(request.images))),
+        (words.LABELS["steps"], str(request.steps)),
+        (_("Rank"), str(request.rank)),
+        (_("Learning rate"), "" if request.rate is None else f"{request.rate:g}"),
+        (_("Trained in"), "" if done is None else words.duration(done.seconds)),
+    ]
+    return [(label, value) for label, value in pairs if value]
 
 
 def finished() -> str:

@@ -54,6 +54,7 @@ class Control:
     style: ButtonStyle = ButtonStyle.secondary
     icon: str = ""  #: instead of a label
     label: str = ""  #: name of the label, when it is not the verb
+    said: str = ""  #: the label itself, when it has no name
 
 
 def controls(request: Request, status: Status, *, favourite: bool = False) -> list[Control]:
@@ -117,7 +118,7 @@ def view(offered: Sequence[Control], ids: Sequence[str], *, pictures: int = 1) -
             continue
         button: Button[View] = Button(
             style=control.style,
-            label=None if control.icon else captions.button(control.label or control.verb),
+            label=None if control.icon else control.said or captions.button(control.label or control.verb),
             emoji=control.icon or None,
             custom_id=buttons.custom_id(action),
             row=control.row,

@@ -16,6 +16,7 @@ from realbot.adapters.discord.brought import Masked
 from realbot.adapters.discord.courier import Courier
 from realbot.adapters.discord.masking import Masking
 from realbot.adapters.discord.payload import Payload
+from realbot.adapters.discord.traindraft import Drafts
 from realbot.errors import ConfigError, Refused
 from realbot.jobs import Job, Origin, Request, User
 from realbot.studio import Studio
@@ -33,6 +34,7 @@ class Intake:
     def __init__(self, studio: Studio, courier: Courier, *, patience: float = PATIENCE) -> None:
         self._studio, self._courier, self._patience = studio, courier, patience
         self.masking = Masking(studio)
+        self.drafts = Drafts(studio)
 
     async def take(
         self, interaction: Interaction, wish: Wish, *, private: bool | None = None, asks: bool = False, once: str = ""

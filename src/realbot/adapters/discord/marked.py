@@ -85,6 +85,10 @@ def ping(user: str) -> str:
     return _("{user}, your picture is ready.").format(user=f"<@{user}>")
 
 
+def ping_style(user: str) -> str:
+    return _("{user}, your style is trained.").format(user=f"<@{user}>")
+
+
 def history_title(first: int, last: int, search: str, favourites: bool) -> str:
     what = _("Your favourites") if favourites else _("Your pictures")
     title = f"**{what}**"
