@@ -92,7 +92,7 @@ class Paths(Section):
 
 class Model(Section):
     name: str = Field("mini", min_length=1)
-    """Model preset: mini (bundled), flux-dev, flux-schnell, sdxl, sd15 or sd35."""
+    """Model preset: mini (bundled), flux-dev, flux-schnell, flux-kontext, sdxl, sd15 or sd35."""
     path: str | None = Field(None, json_schema_extra={"default": "/models/FLUX.1-dev"})
     """Folder, single .safetensors file or hub name to load the preset's weights from instead of its usual source."""
     revision: str | None = Field(None, json_schema_extra={"default": "main"})
