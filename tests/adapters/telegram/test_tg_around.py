@@ -52,7 +52,10 @@ async def test_zooming_out_keeps_the_picture_in_the_middle(home, anna, label, si
     await finishes(home)
     # How large the part was that the model saw is not the size of the picture.
     assert anna.chat.last.words.splitlines()[1].startswith("4 steps · Euler · partly painted anew · seed")
-    assert anna.chat.last.reply_to is card
+    wide = anna.chat.last
+    assert wide.reply_to is card
+    await anna.press(wide, "Change…")
+    assert rows(wide)[1] == ["Steps: 4"]
 
 
 @pytest.mark.parametrize(

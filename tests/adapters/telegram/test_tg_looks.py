@@ -360,10 +360,14 @@ async def test_the_address_in_a_question_asks_it_again_in_private_and_only_its_o
     assert "What shall I paint" not in (await bert.ask(bert.chat, f"/start {word}")).words
 
 
-async def test_X14_a_recipe_that_began_with_pictures_is_painted_by_others_without_them(home, anna, bert, group):
+async def test_P6_a_look_is_not_passed_on_with_a_recipe(home, anna, bert, group):
     anna.photo(group, drawn("red"), "/look a bear steps:4 seed:3")
     await finishes(home)
     await anna.press(group.last, "Recipe")
-    await bert.press(group.last, "▶ Paint")
-    request = await being_painted(home, 2)
-    assert (request.prompt, request.seed, request.reference, request.reference_weight) == ("a bear", 3, None, None)
+    pressed = await bert.press(group.last, "▶ Paint")
+    assert pressed.alert
+    assert "not passed on" in pressed.text
+    assert len(jobs(home)) == 1
+    await anna.press(group.last, "▶ Paint")
+    await soon(lambda: len(jobs(home)) == 2, "her own is not asked for")
+    assert jobs(home)[1].request == jobs(home)[0].request

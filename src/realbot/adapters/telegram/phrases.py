@@ -98,6 +98,10 @@ def not_yours() -> str:
     return _("Only the person who asked for this picture can do that. With its recipe you can paint your own.")
 
 
+def not_passed_on() -> str:
+    return _("It began with somebody else's picture, which is not passed on. Send the words with a picture of yours.")
+
+
 def uncertain(number: int) -> str:
     return ngettext(
         "Telegram did not tell whether your picture arrived. If it is not above, show it again.",

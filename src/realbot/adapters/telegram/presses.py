@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from telegram import CallbackQuery, Chat, Message, ReplyParameters, Update
@@ -255,7 +254,8 @@ class Presses:
             if not isinstance(entry.request, Generate):
                 raise Invalid(captions.no_prompt())
             if not action.detail:
-                return entry.request if self._studio.owns(user, entry.owner) else unbegun(entry.request)
+                await self._passed_on(user, entry.request)
+                return entry.request
             try:
                 draft = tweaks.chosen(action.detail)
                 if draft.own is not None:
@@ -265,6 +265,15 @@ class Presses:
             return draft.over(entry.request, secrets.randbelow(SEEDS))
 
         return wish
+
+    async def _passed_on(self, user: User, request: Generate) -> None:
+        """Raise Invalid when a recipe begins with pictures that this person may not use."""
+        try:
+            for image in (request.source, request.mask, request.reference):
+                if image is not None:
+                    await self._studio.source(user, image)
+        except NotYours:
+            raise Invalid(phrases.not_passed_on()) from None
 
     async def _cancel(self, press: Press) -> str:
         moderated = "" if self._studio.owns(press.user, press.action.owner) else await self._moderated(press)
@@ -359,12 +368,6 @@ class Presses:
         if press.origin.thread:
             where["message_thread_id"] = int(press.origin.thread)
         return where
-
-
-def unbegun(request: Generate) -> Generate:
-    """The request without the pictures that it began with, which are not passed on to others."""
-    bare = replace(request, source=None, mask=None, region=None, strength=None)
-    return replace(bare, reference=None, reference_weight=None)
 
 
 def _owner(entry: Entry) -> User:

@@ -156,13 +156,14 @@ def chosen(detail: str) -> Draft:
 
 def _main(job_id: str, request: Generate, draft: Draft, *, several: bool) -> list[list[Key]]:
     now = draft.over(request, 0)
-    shape = f"{now.width}×{now.height}"
+    # A part that is painted anew leaves the picture its size.
+    size = [] if request.mask else [_to(phrases.size(f"{now.width}×{now.height}"), job_id, "size", draft)]
     flipped = replace(draft, lock=not draft.lock)
     weight = words.number(now.reference_weight) if now.reference_weight else ""
     look = [_to(phrases.look(weight), job_id, "look", draft)] if request.reference else []
     return [
         [_to(phrases.styles(_named(now.styles)), job_id, "styles", draft)],
-        [_to(phrases.size(shape), job_id, "size", draft), _to(phrases.steps(now.steps or 0), job_id, "steps", draft)],
+        [*size, _to(phrases.steps(now.steps or 0), job_id, "steps", draft)],
         [_to(phrases.seed(locked=draft.lock), job_id, "main", flipped), *look],
         *([] if several else [[lent(job_id, 0)]]),
         [
