@@ -173,7 +173,7 @@ async def test_several_jobs_stand_in_line_on_one_page(face: Tab):
     assert "2nd in line" in plain(face.parts["stage"])
     face.bench.pool.finish()
     await until(lambda: face.parts["stage"].count('class="turn"') == 1)
-    assert face.parts["gallery"].count('class="tile"') == 1
+    await until(lambda: face.parts["gallery"].count('class="tile"') == 1)
 
 
 async def test_the_head_tells_the_device_and_the_line(face: Tab):
