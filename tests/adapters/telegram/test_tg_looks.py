@@ -304,6 +304,29 @@ async def test_the_weight_of_a_look_is_chosen_and_the_look_is_taken_away(home, a
     assert (request.reference, request.reference_weight, request.prompt) == (None, None, "a bear")
 
 
+async def test_T4_an_answer_that_came_too_late_is_told_so(api, anna, bert, tmp_path):
+    group = api.supergroup("foxes", anna, bert)
+    async with house(tmp_path, api, hand=True) as home:
+        card = await painted(home, anna, f"/imagine {FOX}", group)
+        await choose(anna, card, "Change…", "Use its look", "✏️ Say what to paint")
+        question = group.last
+    anna.write(group, "a bear", reply_to=question)
+    api.clock.advance(72_000)
+    async with house(tmp_path, api, hand=True) as home:
+        await soon(lambda: "offline" in group.last.words, "nothing is said")
+        assert not home.easel.works
+
+
+async def test_a_question_from_before_a_restart_is_answered_after_it(api, anna, tmp_path):
+    async with house(tmp_path, api, hand=True) as home:
+        card = await painted(home, anna, FOX)
+        await choose(anna, card, "Change…", "Use its look", "✏️ Say what to paint")
+    async with house(tmp_path, api, hand=True) as home:
+        anna.write(anna.chat, "a bear steps:4", reply_to=anna.chat.last)
+        await soon(home.easel.working, "nothing is painted")
+        assert jobs(home)[-1].request.reference is not None
+
+
 # Whose it is
 
 

@@ -26,6 +26,8 @@ from realbot.adapters.telegram.text import (
     bold,
     code,
     dead,
+    filled,
+    link,
     quoted,
     shortened,
     small,
@@ -263,3 +265,11 @@ async def test_T11_X5_telegram_takes_fuzzed_cards_over_http_and_finds_nothing_in
     for message in anna.chat.told:
         assert not live(message.entities), message
     assert len(anna.chat.told) == 600
+
+
+def test_pieces_stand_where_a_sentence_names_them_and_unknown_names_stay():
+    text = filled("Take {look}, {look} or {other}.", look=link("this one", "https://t.me/x?start=y"))
+    assert str(text) == "Take this one, this one or {other}."
+    first, second = text.entities()
+    assert (first.type, first.offset, first.length, first.url) == ("text_link", 5, 8, "https://t.me/x?start=y")
+    assert second.offset == 15
