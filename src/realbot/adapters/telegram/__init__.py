@@ -22,6 +22,7 @@ from realbot.adapters.clock import Clock
 from realbot.adapters.outbox import Down
 from realbot.adapters.telegram.text import Text
 from realbot.errors import ConfigError, Refused
+from realbot.tasks import Tasks
 
 from . import (
     admin,
@@ -38,6 +39,8 @@ from . import (
     place,
     privacy,
     settings,
+    train,
+    trained,
     wire,
 )
 from .albums import Albums
@@ -66,7 +69,7 @@ GRACE = 1.5
 #: Longest wait between two tries to log in, in seconds.
 LONGEST = 30.0
 #: Modules that add commands, the one that takes whatever no command is for last.
-PARTS = (members, line, history, gallery, settings, privacy, guide, link, admin, inline, imagine)
+PARTS = (members, line, history, gallery, settings, privacy, guide, link, admin, inline, train, trained, imagine)
 
 Call = Callable[[Asked], Awaitable[None]]
 
@@ -82,12 +85,12 @@ class Front:
         self.studio, self.settings, self.clock = studio, settings, clock or Clock()
         self.limiter = Limiter(self.clock)
         self.bot: Bot = wire.connected(settings, self.limiter)
-        self.rights = Rights(self.bot, self.clock)
+        self.rights, self.tasks = Rights(self.bot, self.clock, settings.owners), Tasks()
         self.screens = Screens(studio)
         self.moves = Moves(studio)
         self.albums, self.looks = Albums(), Looks(studio, self.bot)
         self.courier = Courier(studio, self.bot, clock=self.clock, moves=self.moves, inline=self._inline)
-        self.intake = Intake(studio, self.bot, self.courier)
+        self.intake = Intake(studio, self.bot, self.courier, self.rights)
         self.presses = Presses(
             studio, self.bot, self.intake, self.courier, self.screens, self.rights, self.moves, self.looks
         )
@@ -160,6 +163,7 @@ class Front:
                 menus.cancel()
                 await asyncio.gather(menus, return_exceptions=True)
             await self.inbox.close(GRACE)
+            await self.tasks.close(0.0)
             await self.courier.close(GRACE)
             await self.app.shutdown()
             # The library leaves it open where logging in failed.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from realbot.adapters import notices, words
 from realbot.adapters.plain import plain
-from realbot.adapters.telegram import phrases, place, sayings
+from realbot.adapters.telegram import phrases, place, sayings, trainers, trainphrases
 from realbot.adapters.telegram.privacy import QUESTION
 from realbot.adapters.telegram.rules import Here, Rules
 from realbot.adapters.telegram.screens import Screen, Viewer, to
@@ -38,7 +38,8 @@ class Admin:
 
     async def realbot(self, asked: Asked) -> None:
         """Do what follows the command and show what is now. Raises Refused."""
-        await self._front.screens.open(asked, "realbot", **commanded(asked.text))
+        state = trainers.meant(asked.message, commanded(asked.text))
+        await self._front.screens.open(asked, "realbot", **state)
 
     async def draw(self, viewer: Viewer, state: dict[str, Any]) -> Screen:
         """One of the screens, after what its button does. Raises Refused, for everyone who may not too."""
@@ -52,6 +53,8 @@ class Admin:
                 return await self._rules.styles(here, viewer.user, state)
             case "words":
                 return await self._rules.words(here, viewer.user, state)
+            case "trainers":
+                return await trainers.draw(self._studio, here, viewer, state)
             case "stats":
                 return await self._stats(here)
             case "clear":
@@ -92,6 +95,7 @@ class Admin:
         rows = [
             [to(sayings.limits(), "realbot", at="limits"), to(words.LABELS["styles"], "realbot", at="styles")],
             [to(sayings.vocabulary(), "realbot", at="words"), to(sayings.numbers(), "realbot", at="stats")],
+            [to(trainphrases.trainers(), "realbot", at="trainers")],
             [resume if rules.paused else pause],
             [to(f"✖ {sayings.clear()}", "realbot", style="danger", at="clear")],
         ]
@@ -148,6 +152,8 @@ def commanded(text: str) -> dict[str, Any]:
             return {"at": verb}
         case "limits" | "limit":
             return {"at": "limit", "name": about, "value": value} if about else {"at": "limits"}
+        case "trainers" | "trainer" if not about or about.casefold() in ("allow", "deny"):
+            return {"at": "trainers", **({about.casefold(): value} if about else {})}
         case "styles" | "style" | "words" | "word":
             at, done = f"{verb.removesuffix('s')}s", about.casefold()
             if not about:

@@ -13,16 +13,30 @@ from typing import TYPE_CHECKING
 
 from telegram import MessageEntity
 
-from realbot.adapters import captions, words
+from realbot.adapters import captions, lessonwords, words
 from realbot.adapters.files import Picture
 from realbot.adapters.plain import plain
 from realbot.adapters.promises import Shown
-from realbot.adapters.telegram import phrases
+from realbot.adapters.telegram import phrases, traincard
 from realbot.adapters.telegram.controls import controls
 from realbot.adapters.telegram.keyboard import Rows
 from realbot.adapters.telegram.text import Text, block, dead, quoted
 from realbot.errors import Refused
-from realbot.jobs import Cancelled, Done, Eta, Failed, Generate, Job, Request, Running, Status, User, Waiting, is_final
+from realbot.jobs import (
+    Cancelled,
+    Done,
+    Eta,
+    Failed,
+    Generate,
+    Job,
+    Request,
+    Running,
+    Status,
+    Train,
+    User,
+    Waiting,
+    is_final,
+)
 
 if TYPE_CHECKING:
     from realbot.adapters.clock import Clock
@@ -54,23 +68,37 @@ class Cards:
     async def render(self, job: Job, status: Status) -> Card:
         """The card of a job in this status, in the language of whoever asked."""
         with words.language(job.origin.locale):
-            rows = controls(job.id, job.request, status, inline=self.inline())
+            group = job.origin.server_key
+            rows = self.rows(job.user, job.id, job.request, status, group)
             if not is_final(status):
                 return Card(self._under_way(job, status), rows, await self._preview(job, status))
             self._shown.pop(job.id, None)
             if isinstance(status, Failed | Cancelled):
                 return Card(ended(job.request, status), rows)
             assert isinstance(status, Done)
+            text = self._finished(job.user, job.id, job.request, status, group)
             try:
                 pictures = await self.pictures(job.user, job.request, status)
             except Refused as error:
-                return Card(Text.lines([finished(job.request, status), dead(words.refusal(error))]), rows[-1:])
-            return Card(finished(job.request, status), rows, pictures)
+                return Card(Text.lines([text, dead(words.refusal(error))]), rows[-1:])
+            return Card(text, rows, pictures)
 
-    async def kept(self, user: User, job_id: str, request: Request, done: Done, *, favourite: bool) -> Card:
+    async def kept(
+        self, user: User, job_id: str, request: Request, done: Done, group: str = "", *, favourite: bool
+    ) -> Card:
         """The card of a picture in the history. Raises Refused when the picture is lost."""
-        rows = controls(job_id, request, done, favourite=favourite, inline=self.inline())
-        return Card(finished(request, done), rows, await self.pictures(user, request, done))
+        rows = self.rows(user, job_id, request, done, group, favourite=favourite)
+        text = self._finished(user, job_id, request, done, group)
+        return Card(text, rows, await self.pictures(user, request, done))
+
+    def rows(
+        self, owner: User, job_id: str, request: Request, status: Status, group: str, *, favourite: bool = False
+    ) -> Rows:
+        """The buttons of a card; `group` is the key of where it is shown, empty in private."""
+        if isinstance(request, Train):
+            style = traincard.of(self._studio, owner, job_id)
+            return traincard.controls(job_id, request, status, style, group, favourite=favourite)
+        return controls(job_id, request, status, favourite=favourite, inline=self.inline())
 
     async def pictures(self, user: User, request: Request, done: Done) -> tuple[Picture, ...]:
         """The finished pictures of a job that one album can hold. Raises Refused when one is lost."""
@@ -79,23 +107,35 @@ class Cards:
     async def picture(self, user: User, request: Request, done: Done, index: int) -> Picture:
         """One finished picture. Raises Refused when it is lost or somebody else's."""
         path = await self._studio.picture(user, done.images[index])
-        return Picture(path, words.file_name(request, done.seed, index), plain(words.alt(request), ALT))
+        return Picture(path, words.file_name(request, done.seed, index), plain(_alt(request), ALT))
+
+    def _finished(self, owner: User, job_id: str, request: Request, done: Done, group: str) -> Text:
+        if isinstance(request, Train):
+            return traincard.finished(request, done, traincard.of(self._studio, owner, job_id), private=not group)
+        return finished(request, done)
 
     def _under_way(self, job: Job, status: Status) -> Text:
         eta = status.eta if isinstance(status, Waiting | Running) else None
-        ready = self._so_far(job).promise.keep(eta, self._clock.now())
+        so_far = self._so_far(job)
+        ready = so_far.promise.keep(eta, self._clock.now())
         if isinstance(status, Running):
+            so_far.latest = status
+            if isinstance(job.request, Train):
+                return traincard.learning(job.request, status, _ready(ready, eta))
             return painting(job.request, status, _ready(ready, eta))
         engine = self._studio.engine()
         trouble = "" if engine.up else words.engine(engine.up, engine.loading, engine.device, engine.reason)
         assert isinstance(status, Waiting)
+        if isinstance(job.request, Train):
+            step = so_far.latest.step if so_far.latest is not None else 0
+            return traincard.waiting(job.request, status, _ready(ready, eta), trouble, step)
         return waiting(job.request, status, _ready(ready, eta), trouble)
 
     async def _preview(self, job: Job, status: Status) -> tuple[Picture, ...] | None:
         if isinstance(status, Running) and status.preview and self._so_far(job).due(status):
             with suppress(OSError):
                 data = await asyncio.to_thread(Path(status.preview).read_bytes)
-                return (Picture(data, "preview.jpg", plain(captions.preview(words.alt(job.request)), ALT)),)
+                return (Picture(data, "preview.jpg", plain(captions.preview(_alt(job.request)), ALT)),)
         return None
 
     def _so_far(self, job: Job) -> Shown:
@@ -103,6 +143,11 @@ class Cards:
         if len(self._shown) > REMEMBERED:
             self._shown.popitem(last=False)
         return shown
+
+
+def _alt(request: Request) -> str:
+    """What a screen reader says for the picture of a job."""
+    return lessonwords.alt(request) if isinstance(request, Train) else words.alt(request)
 
 
 def _ready(moment: int | None, eta: Eta | None) -> Text:
@@ -140,6 +185,8 @@ def finished(request: Request, done: Done) -> Text:
 
 def ended(request: Request, status: Failed | Cancelled) -> Text:
     """A card without a picture."""
+    if isinstance(request, Train):
+        return traincard.ended(request, status)
     return Text.lines([heading(request), dead(plain(words.say(status), 600))])
 
 
@@ -151,6 +198,8 @@ def heading(request: Request) -> Text:
 
 def recipe(request: Request, done: Done | None) -> Text:
     """All that a picture was made with, and the line that asks for it again, which a tap copies."""
+    if isinstance(request, Train):
+        return traincard.recipe(request, done)
     facts = [dead(phrases.fact(label, plain(value, 400))) for label, value in words.facts(request, done)]
     line = Text(block(words.recipe(request))) if isinstance(request, Generate) else Text()
     return Text.lines([heading(request), *facts, line])

@@ -33,12 +33,14 @@ COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 #: Under which name it is remembered what Telegram was told.
 NAME = "telegram commands"
 GROUPS = ("imagine", "look", "queue", "cancel", "styles", "help")
+#: Is listed for administrators, and for everyone where everyone may.
+TRAIN = "train"
 #: The commands of each scope; the narrowest that holds in a chat is the one that is listed there.
 SCOPES: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (BotCommandScopeDefault(), GROUPS),
     (BotCommandScopeAllPrivateChats(), sayings.COMMANDS),
     (BotCommandScopeAllGroupChats(), GROUPS),
-    (BotCommandScopeAllChatAdministrators(), (*GROUPS, "realbot")),
+    (BotCommandScopeAllChatAdministrators(), (*GROUPS, TRAIN, "realbot")),
 )
 #: Seconds until Telegram is told again what it did not take: the first time, and at most.
 FIRST, LONGEST = 30.0, 3600.0
@@ -46,7 +48,7 @@ FIRST, LONGEST = 30.0, 3600.0
 
 async def sync(front: Front) -> None:
     """Tell Telegram the commands, unless it knows them; in an outage until it does, so run this beside the rest."""
-    hashed = hashlib.sha256(canonical([front.bot.id, list(_told())])).hexdigest()
+    hashed = hashlib.sha256(canonical([front.bot.id, list(_told(front))])).hexdigest()
     if await front.studio.remembered(NAME) == hashed:
         return
     pause = FIRST
@@ -66,13 +68,13 @@ async def sync(front: Front) -> None:
 
 
 async def _tell(front: Front) -> None:
-    for code, about, menus in _told():
+    for code, about, menus in _told(front):
         for (scope, _), commands in zip(SCOPES, menus, strict=True):
             await front.bot.set_my_commands(commands, scope=scope, language_code=code)
         await front.bot.set_my_short_description(about, language_code=code)
 
 
-def _told() -> Iterator[tuple[str | None, str, list[list[tuple[str, str]]]]]:
+def _told(front: Front) -> Iterator[tuple[str | None, str, list[list[tuple[str, str]]]]]:
     """For each language its code, the line about the bot, and for each scope the names with what they are for.
 
     English is what everybody else gets, under no code.
@@ -80,8 +82,16 @@ def _told() -> Iterator[tuple[str | None, str, list[list[tuple[str, str]]]]]:
     for name in sorted(languages(), key=lambda name: name != ENGLISH):
         code = None if name == ENGLISH else name[:2]
         with words.language(name):
-            menus = [[(command, sayings.command(command)) for command in commands] for _, commands in SCOPES]
+            menus = [[(name, sayings.command(name)) for name in _listed(front, commands)] for _, commands in SCOPES]
             yield code, sayings.about(), menus
+
+
+def _listed(front: Front, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The commands of a scope, with those that everyone may use here."""
+    rules: Any = front.studio.configured()["training"]
+    if TRAIN in names or "everyone" not in rules.roles:
+        return names
+    return (*names[:-1], TRAIN, names[-1])
 
 
 def called(name: str) -> frozenset[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from realbot.adapters import buttons, captions, words
 from realbot.adapters.telegram import phrases, tweaks
 from realbot.adapters.telegram.keyboard import COPY, SWITCH, Key
-from realbot.jobs import Done, Generate, Request, Status, Upscale, is_final
+from realbot.jobs import Done, Generate, Request, Status, Train, Upscale, is_final
 
 #: Pictures whose buttons stand in one row.
 EACH = 5
@@ -78,6 +78,8 @@ def starred(job_id: str, *, favourite: bool) -> Key:
 
 def recipe(request: Request, link: str, job_id: str) -> list[list[Key]]:
     """The buttons below a recipe: copy it, share it by a link, paint it."""
+    if isinstance(request, Train):
+        return []
     line = words.recipe(request)
     keys = [Key(phrases.copy(), copy=line)] if 0 < len(line) <= COPY else []
     share = [Key(phrases.share(), url=link)] if link else []

@@ -14,7 +14,7 @@ from telegram.error import TelegramError
 from realbot.adapters import captions, follow, words
 from realbot.adapters.lanes import Lanes
 from realbot.adapters.outbox import Down, Outbox
-from realbot.adapters.telegram import phrases, place
+from realbot.adapters.telegram import phrases, place, trainphrases
 from realbot.adapters.telegram.acting import Acting
 from realbot.adapters.telegram.asked import below
 from realbot.adapters.telegram.card import Card, Cards, heading
@@ -23,7 +23,7 @@ from realbot.adapters.telegram.limiter import GROUP, PRIVATE, PROGRESS, USUAL
 from realbot.adapters.telegram.text import Text
 from realbot.entries import Entry
 from realbot.errors import Invalid, NotYours
-from realbot.jobs import Board, Done, Job, Running, Status, is_final
+from realbot.jobs import Board, Done, Job, Running, Status, Train, is_final
 
 if TYPE_CHECKING:
     from realbot.adapters.clock import Clock
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 LONG = 2 * 60.0
 #: Seconds between two changes of one chat's cards, beside what the limiter allows.
 PACE = 0.2
+#: Seconds between two changes of the card of a training, which takes long.
+LESSON = 5.0
 #: Latest pictures among which undelivered ones are looked for.
 LATEST = 50
 #: Messages that showed a picture anew and are remembered, so that they can be deleted with it.
@@ -131,7 +133,7 @@ class Courier:
             await self._lanes.drop(job)
             await self._outbox.put(job)
             return
-        if isinstance(status, Running):
+        if isinstance(status, Running) and not isinstance(job.request, Train):
             self._acting.begin(job)
         if job.id not in self._still:
             self._lanes.put(job, status)
@@ -139,7 +141,8 @@ class Courier:
     async def send_kept(self, viewer: Viewer, entry: Entry) -> None:
         """Send the card of a picture in the history. Raises Refused, Down and the errors of Telegram."""
         done = done_of(entry)
-        card = await self.cards.kept(viewer.user, entry.id, entry.request, done, favourite=entry.favourite)
+        group = viewer.origin.server_key
+        card = await self.cards.kept(viewer.user, entry.id, entry.request, done, group, favourite=entry.favourite)
         job = Job(entry.id, viewer.user, entry.request, viewer.origin, entry.created, Board(done))
 
         async def note(spot: Spot) -> None:
@@ -243,7 +246,8 @@ class Courier:
         await self._place(job, replace(spot, pinged=True))
         try:
             with words.language(job.origin.locale):
-                await self.delivery.ping(job, Text(phrases.ping()))
+                ready = trainphrases.ready() if isinstance(job.request, Train) else phrases.ping()
+                await self.delivery.ping(job, Text(ready))
         except (TelegramError, Down) as error:
             log.info("job %s was not announced: %s", job.id, error)
 
@@ -292,7 +296,8 @@ class _Shown:
     """A job's card as `adapters.follow` changes it."""
 
     def __init__(self, courier: Courier, job: Job) -> None:
-        self.pace = GROUP if job.origin.place.startswith("-") else PRIVATE
+        pace = GROUP if job.origin.place.startswith("-") else PRIVATE
+        self.pace = max(pace, LESSON) if isinstance(job.request, Train) else pace
         self._courier, self._job = courier, job
 
     async def show(self, status: Status) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from realbot.adapters import sentences, words
+from realbot.adapters import lessonwords, sentences, words
 from realbot.adapters.files import Picture
 from realbot.adapters.plain import plain
 from realbot.adapters.samples import samples
-from realbot.adapters.telegram import phrases, sayings
+from realbot.adapters.telegram import phrases, sayings, trained
 from realbot.adapters.telegram.card import ALT
 from realbot.adapters.telegram.keyboard import COPY
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
@@ -46,7 +47,13 @@ class Gallery:
 
     async def draw(self, viewer: Viewer, state: dict[str, Any]) -> Screen:
         """A page of the list, or one style. Raises Invalid for one that there is not."""
-        styles = self._studio.styles(viewer.origin)
+        styles, note = self._studio.styles(viewer.origin, viewer.user), ""
+        own = trained.owned(self._studio, viewer.user, str(state.get("name", ""))) if state.get("own") else None
+        if own is not None and state["own"] != "delete":
+            note = await trained.done(self._studio, viewer, own, str(state["own"]))
+            styles = self._studio.styles(viewer.origin, viewer.user)
+            if trained.owned(self._studio, viewer.user, own.name) is None:
+                return replace(self._list(styles, int(state.get("page", 0))), note=note)
         if "name" not in state:
             return self._list(styles, int(state.get("page", 0)))
         name = str(state["name"])
@@ -54,7 +61,8 @@ class Gallery:
         if found is None:
             near = nearest(slug(name), [one.name for one in styles])
             raise Invalid(sentences.no_such_style(plain(name, 60), near), nearest=near)
-        return await self._one(viewer, found, styles.index(found) // PAGE)
+        screen = await self._one(viewer, found, styles.index(found) // PAGE, really=state.get("own") == "delete")
+        return replace(screen, note=note)
 
     @staticmethod
     def _list(styles: Sequence[Style], page: int) -> Screen:
@@ -71,7 +79,7 @@ class Gallery:
         hint = small(sayings.styles_hint(shown[0].name))
         return Screen(Text.lines([title, *map(_told, shown), hint]), rows)
 
-    async def _one(self, viewer: Viewer, style: Style, page: int) -> Screen:
+    async def _one(self, viewer: Viewer, style: Style, page: int, *, really: bool) -> Screen:
         use = f"style:{style.name}:0.8"
         made_for = style.base or style.family
         sample = await self._sample(viewer, style)
@@ -83,11 +91,13 @@ class Gallery:
                 Text(f"{sentences.style_use()}: ", code(f"/imagine {words.EXAMPLES[0]} {use}")),
                 Text(f"{sentences.style_trigger()}: ", code(plain(style.trigger, 120))) if style.trigger else "",
                 phrases.fact(sentences.style_model(), plain(made_for, 64)) if made_for else "",
-                dead(about, "italic"),
+                dead(lessonwords.really(style.name) if really else about, "italic"),
             ]
         )
         copy = [Key(f"📋 {use}", copy=use)] if len(use) <= COPY else []
-        rows = [copy, [to(f"‹ {sentences.all_styles()}", "styles", page=page)]]
+        own = trained.owned(self._studio, viewer.user, style.name)
+        keys = [] if own is None else trained.rows(own, viewer.origin, page, really=really)
+        rows = [copy, *keys, [to(f"‹ {sentences.all_styles()}", "styles", page=page)]]
         return Screen(text, rows, sample[1] if sample else None)
 
     async def _sample(self, viewer: Viewer, style: Style) -> tuple[Generate, Picture] | None:

@@ -70,7 +70,10 @@ class Guide:
     async def draw_help(self, viewer: Viewer, state: dict[str, Any]) -> Screen:
         """One page."""
         limits = self._studio.limits(viewer.user, viewer.origin)
-        commands = [f"/{name} – {sayings.command(name)}" for name in sayings.COMMANDS]
+        names = list(sayings.COMMANDS)
+        if self._studio.may_train(await self._front.rights.titled(viewer.user, viewer.origin), viewer.origin):
+            names.insert(-1, "train")
+        commands = [f"/{name} – {sayings.command(name)}" for name in names]
         text = Text.lines(
             [
                 bold(sentences.help_title()),

@@ -130,8 +130,9 @@ class Moves:
 class Rights:
     """Who keeps order in which group, asked of Telegram and remembered for a minute."""
 
-    def __init__(self, bot: Bot, clock: Clock) -> None:
-        self._bot, self._clock = bot, clock
+    def __init__(self, bot: Bot, clock: Clock, owners: Collection[int] = ()) -> None:
+        """`owners` are the numbers of those who own the bot."""
+        self._bot, self._clock, self._owners = bot, clock, owners
         self._known: OrderedDict[tuple[str, str], tuple[float, bool]] = OrderedDict()
 
     async def administrates(self, chat: str, person: str) -> bool:
@@ -152,6 +153,13 @@ class Rights:
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)
         return rights
+
+    async def titled(self, user: User, origin: Origin) -> User:
+        """The person with what they are there: an owner of the bot keeps order in their private chat too."""
+        owner = int(user.id) in self._owners
+        administrator = (owner and origin.place == user.id) or await self.administrates(origin.place, user.id)
+        roles = {"owners"} if owner else set()
+        return replace(user, roles=frozenset(roles | ({"administrators"} if administrator else set())))
 
     async def moderator_of(self, chat: str, person: str) -> str:
         """The id of the group whose requests this person may end, empty for none."""

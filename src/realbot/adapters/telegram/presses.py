@@ -5,28 +5,29 @@ The store knows what a button stands for, whose it is and where it belongs; noth
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from telegram import CallbackQuery, Chat, Message, ReplyParameters, Update
 from telegram.error import TelegramError
 
 from realbot.actions import Action
-from realbot.adapters import buttons, captions, words
+from realbot.adapters import buttons, captions, lessonwords, words
 from realbot.adapters.outbox import Down
-from realbot.adapters.telegram import controls, masking, phrases, place, tweaks, wire
+from realbot.adapters.telegram import controls, masking, phrases, place, traincard, tweaks, wire
 from realbot.adapters.telegram.card import recipe
 from realbot.adapters.telegram.courier import done_of
 from realbot.adapters.telegram.delivery import Spot
 from realbot.adapters.telegram.files import original
 from realbot.adapters.telegram.keyboard import SCREEN, Rows, keyboard
+from realbot.adapters.telegram.press import Answer, Press
 from realbot.adapters.telegram.screens import Viewer
 from realbot.adapters.telegram.text import MESSAGE
 from realbot.entries import Entry
 from realbot.errors import Invalid, NotYours, Refused
-from realbot.jobs import SEEDS, Generate, Origin, Request, User
+from realbot.jobs import SEEDS, Generate, Origin, Request, Train, User
 
 if TYPE_CHECKING:
     from realbot.studio import Studio
@@ -40,60 +41,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which a press is answered, whatever is still being done for it.
-PATIENCE = 1.0
-#: Characters of what a press is answered with.
-NOTE = 200
 #: What makes a new picture of one.
 SEQUELS = frozenset({"again", "subtle", "strong", *buttons.FACTORS, *buttons.AROUND})
 #: What moderators may press too.
 MODERATED = buttons.DESTRUCTIVE | {"card"}
 
 
-class Answer:
-    """The one answer that a press has: a line that passes, a box to be closed, or nothing."""
-
-    def __init__(self, query: CallbackQuery) -> None:
-        self._query = query
-        self._given = False
-        self._timer = asyncio.create_task(self._hurry())
-
-    async def give(self, text: str = "", *, alert: bool = False) -> None:
-        """Answer, unless that was done. A press that Telegram finds too old is done all the same."""
-        if self._given:
-            return
-        self._given = True
-        try:
-            await self._query.answer(text[:NOTE] or None, show_alert=alert)
-        except (TelegramError, Down) as error:
-            log.info("a press was not answered: %s", error)
-
-    async def close(self) -> None:
-        self._timer.cancel()
-        await asyncio.gather(self._timer, return_exceptions=True)
-        await self.give()
-
-    async def _hurry(self) -> None:
-        await asyncio.sleep(PATIENCE)
-        await self.give()
-
-
-class Press:
-    """One press: whose, on which message, of which button."""
-
-    def __init__(self, query: CallbackQuery, user: User, origin: Origin, action_id: str) -> None:
-        assert query.message is not None
-        self.user, self.origin, self.action_id = user, origin, action_id
-        self.chat, self.message_id, self.message = query.message.chat, query.message.message_id, query.message
-        self.action = Action("", "", "", 0, "", "", 0.0)
-
-    @property
-    def where(self) -> dict[str, Any]:
-        return {"chat_id": self.chat.id, "message_id": self.message_id}
-
-    @property
-    def spot(self) -> tuple[str, str]:
-        return str(self.chat.id), str(self.message_id)
+#: Does what a button is for, with the number of the update; what to tell of it.
+Call = Callable[[Press, int], Awaitable[str]]
 
 
 class Presses:
@@ -112,6 +67,11 @@ class Presses:
     ) -> None:
         self._studio, self._bot, self._intake, self._courier = studio, bot, intake, courier
         self._screens, self._rights, self._moves, self._looks = screens, rights, moves, looks
+        self._calls: dict[str, Call] = {}
+
+    def add(self, verb: str, call: Call) -> None:
+        """Let buttons with this verb call something of another module."""
+        self._calls[verb] = call
 
     async def press(self, update: Update, context: object = None) -> None:
         """Answer one press, in the language of whoever pressed."""
@@ -151,7 +111,7 @@ class Presses:
                 Viewer(self._bot, user, press.origin, private), press.message, press.action
             )
             return screen.note, screen.alert
-        return await self._card(press, update.update_id), False
+        return await self._calls.get(press.action.verb, self._card)(press, update.update_id), False
 
     async def _acted(self, press: Press) -> Action:
         """What the button stands for. Raises NotYours, and Refused for one of another place."""
@@ -210,12 +170,12 @@ class Presses:
                 await self._courier.send_kept(Viewer(self._bot, press.user, press.origin, private=False), entry)
                 await self._courier.delivery.remove([press.spot])
             case _:
-                await self._menu(press)
+                return await self._menu(press)
         return ""
 
-    async def _menu(self, press: Press) -> None:
-        """Other buttons below the same card."""
-        action = press.action
+    async def _menu(self, press: Press) -> str:
+        """Other buttons below the same card; what to tell of them."""
+        action, note = press.action, ""
         entry = await self._studio.shown(action)
         rows: Rows
         match action.verb:
@@ -227,17 +187,19 @@ class Presses:
                 rows = controls.around(entry.id, action.index, several=len(entry.images) > 1)
             case "delete":
                 rows = controls.deleting(entry.id)
+                note = lessonwords.really(entry.request.style) if isinstance(entry.request, Train) else ""
             case "card":
-                rows = await self._usual(entry)
+                rows = self._usual(press, entry)
             case _:
                 raise Invalid(captions.gone())
         await self._offer(press, rows, press.user if action.verb == "delete" else _owner(entry))
+        return note
 
     async def _tweak(self, press: Press, entry: Entry) -> Rows:
         if not isinstance(entry.request, Generate):
             raise Invalid(captions.no_prompt())
         preset, limits = self._studio.preset(), self._studio.limits(press.user, press.origin)
-        styles = self._studio.styles(press.origin)
+        styles = self._studio.styles(press.origin, press.user)
         try:
             usual, detail, several = (preset.width, preset.height), press.action.detail, len(entry.images) > 1
             lent = tweaks.chosen(detail).own is not None
@@ -291,6 +253,8 @@ class Presses:
         await self._studio.acted(press.action_id, press.user, moderator_of=moderated)
         entry = await self._studio.shown(press.action)
         cards = await self._studio.cards(entry.id)
+        if (style := traincard.of(self._studio, press.user, entry.id)) is not None:
+            await self._studio.discard(press.user, style.name)
         await self._studio.forget(press.user, entry.id, moderated)
         messages = dict.fromkeys([press.spot, *map(tuple, cards.get("copies", []))])
         if entry.origin.platform == place.PLATFORM:
@@ -302,8 +266,12 @@ class Presses:
         entry = await self._studio.entry(press.user, press.action.job_id)
         on = press.action.detail == "on"
         await self._studio.favourite(press.user, entry.id, on)
-        await self._offer(press, await self._usual(entry, favourite=on))
+        await self._offer(press, self._usual(press, entry, favourite=on))
         return ""
+
+    async def usual(self, press: Press) -> None:
+        """Put the buttons below a card that are there when nothing is asked. Raises NotYours when it is deleted."""
+        await self._offer(press, self._usual(press, await self._studio.shown(press.action)))
 
     async def _recipe(self, press: Press) -> None:
         """How a picture was made, to read, to copy, to share and to paint."""
@@ -337,14 +305,11 @@ class Presses:
         )
         return ""
 
-    async def _usual(self, entry: Entry, *, favourite: bool | None = None) -> Rows:
+    def _usual(self, press: Press, entry: Entry, *, favourite: bool | None = None) -> Rows:
         """The buttons that the card of a finished job has."""
-        return controls.controls(
-            entry.id,
-            entry.request,
-            done_of(entry),
-            favourite=entry.favourite if favourite is None else favourite,
-            inline=self._courier.cards.inline(),
+        star = entry.favourite if favourite is None else favourite
+        return self._courier.cards.rows(
+            _owner(entry), entry.id, entry.request, done_of(entry), press.origin.server_key, favourite=star
         )
 
     async def _offer(self, press: Press, rows: Rows, user: User | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from realbot.adapters import sentences
+from realbot.adapters import lessonwords, sentences
 from realbot.adapters.telegram.text import Piece, Text, bold, code, filled, when
 from realbot.adapters.words import _
 
@@ -40,6 +40,7 @@ def command(name: str) -> str:
         "settings": _("your own defaults"),
         "link": _("one history here and on Discord"),
         "privacy": _("get or delete what is kept of you"),
+        "train": lessonwords.help_line(),
         "help": _("how to ask for pictures"),
         "realbot": _("limits, styles and pauses of this group"),
     }[name]
@@ -270,8 +271,8 @@ def place_title(*, everywhere: bool) -> str:
 def admin_how() -> str:
     return _(
         "After /realbot comes nothing, or limits, limits max_steps 20, limits max_steps reset, styles, styles allow "
-        "ink, styles deny ink, styles reset, words, words block gore, words allow gore, words reset, pause, resume, "
-        "clear or stats."
+        "ink, styles deny ink, styles reset, words, words block gore, words allow gore, words reset, trainers, "
+        "trainers allow 123, trainers deny 123, pause, resume, clear or stats."
     )
 
 

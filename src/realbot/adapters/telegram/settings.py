@@ -117,7 +117,7 @@ class Settings:
 
     def _styles(self, own: Preferences, viewer: Viewer, page: int) -> list[list[Key]]:
         """Pressing a style that is not chosen asks for its weight, pressing a chosen one takes it out."""
-        styles, chosen = self._studio.styles(viewer.origin), {use.name for use in own.styles}
+        styles, chosen = self._studio.styles(viewer.origin, viewer.user), {use.name for use in own.styles}
         pages = max(1, -(-len(styles) // PAGE))
         page = min(max(page, 0), pages - 1)
         keys = []

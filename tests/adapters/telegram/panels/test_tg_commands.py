@@ -28,7 +28,7 @@ async def test_each_person_sees_the_commands_of_the_chat_in_their_language(world
     emil.join(world.group)
     assert list(world.anna.offered(world.anna.chat)) == PRIVATE
     assert list(world.anna.offered(world.group)) == GROUP
-    assert list(world.carl.offered(world.group)) == [*GROUP, "realbot"]
+    assert list(world.carl.offered(world.group)) == [*GROUP, "train", "realbot"]
     assert list(emil.offered(emil.chat)) == PRIVATE
     french = world.home.api.person("fleur", language="fr")
     assert french.offered(french.chat) == world.anna.offered(world.anna.chat)

@@ -1,0 +1,362 @@
+"""/train on a loopback Telegram: pictures are gathered and looked at, learnt from, and the style is its owner's."""
+
+from __future__ import annotations
+
+import pytest
+from botapi_files import Document
+from tg_fronts import house, shows
+from tg_lessons import begun, gathered, last, learnt, looked, pictures, step, taken
+from tg_scenes import asks, calm, finishes, rows, soon, user
+
+from realbot.jobs import Origin
+
+OPEN = {"training": {"roles": ("everyone",)}}
+
+
+@pytest.fixture
+def sections():
+    return OPEN
+
+
+@pytest.fixture
+async def home(api, tmp_path, sections):
+    async with house(tmp_path, api, hand=True, sections=sections) as home:
+        yield home
+
+
+def group_origin(group) -> Origin:
+    return Origin("telegram", str(group.id), server=str(group.id))
+
+
+async def names(home, who, chat=None) -> list[str]:
+    """The styles that somebody may use there."""
+    where = Origin("telegram", str(who.id)) if chat is None else group_origin(chat)
+    return [style.name for style in home.studio.styles(where, user(who))]
+
+
+# The set
+
+
+async def test_pictures_are_gathered_one_by_one_and_in_albums(home, anna):
+    status = await anna.ask(anna.chat, "/train My Milo")
+    assert "my-milo" not in status.words, "the first word is the name"
+    assert "Style my" in status.words
+    assert "0 pictures so far; 4 are needed" in status.words
+    assert rows(status) == [["Drop"]]
+    anna.photo(anna.chat, taken(1), "a dog on a sofa")
+    await shows(status, "1 picture so far")
+    anna.album(anna.chat, [taken(2), taken(3)])
+    anna.document(anna.chat, taken(4), name="the-sea.png")
+    await shows(status, "4 pictures so far")
+    assert rows(status) == [["Drop", "Check them"]]
+    assert anna.chat.told == [status], "nothing is painted from them"
+
+
+async def test_what_was_found_is_told_before_anything_is_learnt(home, anna):
+    status = await anna.ask(anna.chat, "/train dots dotty steps:6")
+    anna.album(anna.chat, pictures(3), "at home")
+    anna.photo(anna.chat, taken(9), "a dog on a sofa")
+    anna.document(anna.chat, taken(4), name="the-sea.png")
+    anna.document(anna.chat, taken(4), name="again.png")
+    anna.document(anna.chat, taken(5, (32, 32)), name="tiny.png")
+    anna.document(anna.chat, taken(6)[:300], name="torn.png")
+    await shows(status, "8 pictures so far")
+    await looked(anna, status)
+    for words in (
+        "5 pictures to learn from", "Left out: again.png. It is the same picture as the-sea.png.",
+        "Left out: tiny.png. The shorter side needs 64 pixels.", "Left out: torn.png. The picture is damaged",
+        "dotty, at home", "dotty, a dog on a sofa", "dotty, the sea", "6 steps", "Not known yet", "consent",
+    ):  # fmt: skip
+        assert words in status.words
+    assert rows(status) == [["Drop", "Add pictures"], ["Train"]]
+    assert not home.easel.works
+    await anna.press(status, "Add pictures")
+    await shows(status, "8 pictures so far")
+    anna.photo(anna.chat, taken(7))
+    await shows(status, "9 pictures so far")
+
+
+async def test_an_album_with_the_command_below_it_is_a_set(home, anna):
+    anna.album(anna.chat, pictures(5), "/train dots dotty")
+    await soon(lambda: anna.chat.told, "no answer")
+    await shows(last(anna.chat), "5 pictures so far")
+    assert len(anna.chat.told) == 1
+    status = await looked(anna, last(anna.chat))
+    assert "/train" not in status.words
+
+
+async def test_a_set_survives_a_restart(api, anna, bert, tmp_path, sections):
+    async with house(tmp_path, api, hand=True, sections=sections):
+        status = await gathered(anna)
+        anna.photo(anna.chat, taken(8), "a dog on a sofa")
+        await shows(status, "6 pictures so far")
+        other = await gathered(bert, "/train loops", 4)
+    async with house(tmp_path, api, hand=True, sections=sections) as home:
+        anna.photo(anna.chat, taken(9))
+        await soon(lambda: status.deleted, "it is not told anew")
+        status = last(anna.chat)
+        assert "7 pictures so far" in status.words
+        assert "dotty, a dog on a sofa" in (await looked(anna, status)).words
+        assert "7 pictures to learn from" in status.words
+    async with house(tmp_path, api, hand=True, sections=sections) as home:
+        pressed = await anna.press(status, "Train")
+        assert "once more" in pressed.text
+        await shows(status, "to learn from", 20)
+        await anna.press(status, "Train")
+        await learnt(home)
+        assert await names(home, anna) == ["dots"]
+        # What somebody has deleted is not taken up again.
+        await home.studio.erase(user(bert))
+        bert.photo(bert.chat, taken(7), "a red fox steps:4")
+        await soon(home.easel.working, "the picture is gathered")
+    assert "4 pictures so far" in other.words
+
+
+async def test_too_few_pictures_and_names_that_are_taken_are_told_on_the_set(home, anna):
+    status = await anna.ask(anna.chat, "/train dots")
+    anna.album(anna.chat, [taken(1), taken(1), taken(2), taken(3)])
+    await shows(status, "4 pictures so far")
+    await anna.press(status, "Check them")
+    await shows(status, "3 pictures are left to learn from, and 4 are the least", 20)
+    assert rows(status) == [["Drop", "Check them"]]
+    assert (await anna.ask(anna.chat, "/train nul")).words.startswith("A style needs a name")
+    renamed = await anna.ask(anna.chat, "/train dogs doggy")
+    assert "Style dogs" in renamed.words
+    assert "4 pictures so far" in renamed.words
+    await soon(lambda: status.deleted, "the old one stays")
+
+
+async def test_a_dropped_set_takes_no_more_pictures(home, anna):
+    status = await gathered(anna)
+    await anna.press(status, "Drop")
+    assert "Dropped" in status.words
+    assert not status.labels
+    answer = await anna.ask(anna.chat, "/train")
+    assert "what the style is called" in answer.words
+    anna.photo(anna.chat, taken(1), "a red fox")
+    await soon(home.easel.working, "the picture is not painted from")
+
+
+async def test_other_commands_and_answers_go_on_while_pictures_are_gathered(home, anna):
+    status = await gathered(anna)
+    anna.photo(anna.chat, taken(1), "/imagine a red fox steps:4")
+    await soon(home.easel.working, "nothing is painted")
+    await finishes(home)
+    assert "5 pictures so far" in status.words
+    card = await anna.ask(anna.chat, "a blue bird steps:4")
+    assert "bird" in card.words
+
+
+async def test_in_a_group_pictures_answer_the_message(home, api, anna, bert):
+    group = api.supergroup("painters", anna, bert)
+    status = await anna.ask(group, "/train dots dotty steps:6")
+    assert "Answer this message" in status.words
+    anna.photo(group, taken(1))
+    bert.photo(group, taken(2), reply_to=status)
+    anna.album(group, [taken(3), taken(4)], reply_to=status)
+    await shows(status, "2 pictures so far")
+    await calm()
+    assert "2 pictures so far" in status.words, "neither somebody else's nor one that answers nothing"
+    await bert.press(status, "Drop")
+    assert "Dropped" not in status.words
+
+
+async def test_no_more_pictures_than_allowed_are_gathered(api, anna, tmp_path):
+    rules = {"training": {"roles": ("everyone",), "max_pictures": 4, "max_steps": 50}}
+    async with house(tmp_path, api, hand=True, sections=rules):
+        wrong = await anna.ask(anna.chat, "/train dots steps:60")
+        assert wrong.words == "steps must be a whole number from 1 to 50, not 60."
+        status = await anna.ask(anna.chat, "/train dots steps:50")
+        anna.album(anna.chat, pictures(6))
+        await shows(status, "4 pictures so far")
+        assert "as much as one training takes" in status.words
+        assert "50 steps" in (await looked(anna, status)).words
+
+
+# The training
+
+
+async def test_a_training_is_followed_on_its_card_to_its_style(home, anna, tmp_path):
+    card = await begun(home, anna)
+    assert "Style dots" in card.words
+    assert card.labels == ["Cancel"]
+    await soon(home.easel.working, "nothing is learnt")
+    step(home, 2, taken(3))
+    await shows(card, "Step 2 of 6")
+    for words in (
+        "loss 0.2000",
+        "held-out pictures 0.3000",
+        "learning rate 2.0e-3",
+        "8.0 pictures/s",
+        "▰▰▰▰▱",
+        "ready",
+    ):
+        assert words in card.words
+    assert card.picture is not None, "the chart and the samples"
+    await learnt(home)
+    assert "style:dots" in card.words
+    assert "nobody else can use it" in card.words
+    assert "In a group, /styles dots shares it" in card.words
+    assert rows(card) == [["📋 /imagine dotty style:dots"], ["Metrics", "Weights"], ["Recipe", "⭐", "🗑"]]
+    assert await names(home, anna) == ["dots"]
+
+
+async def test_pictures_go_first_and_the_card_says_so(home, anna, bert):
+    card = await begun(home, anna)
+    await soon(home.easel.working, "nothing is learnt")
+    step(home, 3)
+    await shows(card, "Step 3 of 6")
+    first = await asks(home, bert, "a red fox steps:4")
+    await soon(lambda: home.easel.works[-1].request.get("prompt") == "a red fox", "the picture waits")
+    await shows(card, "Paused after step 3 of 6: pictures go first.", 15)
+    await finishes_one(home, first)
+    await learnt(home)
+    assert "style:dots" in card.words
+
+
+async def finishes_one(home, card) -> None:
+    home.easel.finish()
+    await shows(card, "seed")
+
+
+async def test_a_training_that_fails_is_told_in_one_sentence_and_tried_again(home, anna):
+    card = await begun(home, anna)
+    await soon(home.easel.working, "nothing is learnt")
+    home.easel.fail("out_of_memory")
+    await shows(card, "did not fit into the memory", 15)
+    assert card.labels == ["Try again"]
+    await anna.press(card, "Try again")
+    await learnt(home)
+    assert await names(home, anna) == ["dots"]
+
+
+async def test_a_training_is_cancelled_while_it_runs(home, anna):
+    card = await begun(home, anna)
+    await soon(home.easel.working, "nothing is learnt")
+    step(home, 1)
+    await shows(card, "Step 1 of 6")
+    await anna.press(card, "Cancel")
+    await shows(card, "Cancelled")
+    assert await names(home, anna) == []
+    queue = await anna.ask(anna.chat, "/queue")
+    assert "dots" not in queue.words
+
+
+async def test_the_set_stays_when_the_training_is_not_taken(api, anna, tmp_path):
+    rules = {"training": {"roles": ("everyone",)}, "moderation": {"blocked": ("dotty",)}}
+    async with house(tmp_path, api, hand=True, sections=rules) as home:
+        status = await looked(anna, await gathered(anna))
+        pressed = await anna.press(status, "Train")
+        assert "not allowed here" in pressed.text
+        assert not home.easel.works
+        renamed = await anna.ask(anna.chat, "/train dots spotty steps:6")
+        assert "5 pictures so far" in renamed.words
+
+
+# The style
+
+
+async def test_its_owner_shares_it_with_a_group_and_takes_that_back(home, api, anna, bert):
+    group = api.supergroup("painters", anna, bert)
+    status = await anna.ask(group, "/train dots dotty steps:6")
+    anna.album(group, pictures(), reply_to=status)
+    await shows(status, "5 pictures so far")
+    await looked(anna, status)
+    await anna.press(status, "Train")
+    await learnt(home)
+    card = last(group)
+    assert rows(card)[1] == ["Share with this group"]
+    assert await names(home, bert, group) == []
+    wrong = await bert.ask(group, "/imagine dotty style:dots steps:4")
+    assert "no style dots" in wrong.words
+    assert "dots" not in (await bert.ask(group, "/styles")).words
+    refused = await bert.press(card, "Share with this group")
+    assert refused.alert
+    pressed = await anna.press(card, "Share with this group")
+    assert pressed.text == "Everybody here may use the style dots now."
+    assert rows(card)[1] == ["Share with this group no longer"]
+    assert await names(home, bert, group) == ["dots"]
+    assert await names(home, bert) == []
+    assert "dots" in (await bert.ask(group, "/styles")).words
+    await asks(home, bert, "/imagine dotty style:dots steps:4", group)
+    assert [use["sha256"] for use in home.easel.works[-1].styles.values()]
+    await finishes(home)
+    await anna.press(card, "Share with this group no longer")
+    assert await names(home, bert, group) == []
+
+
+async def test_the_files_of_a_style_are_its_owners(home, anna):
+    card = await begun(home, anna)
+    await soon(home.easel.working, "nothing is learnt")
+    folder = home.studio._store.wardrobe.lesson(home.easel.works[-1].key.job)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "metrics.csv").write_text("step,loss\n1,0.5\n")
+    await learnt(home)
+    await anna.press(card, "Metrics")
+    await soon(lambda: isinstance(last(anna.chat).media, Document), "no table")
+    assert last(anna.chat).media.name == "dots.csv"
+    assert last(anna.chat).uploaded.startswith(b"step,loss")
+    await anna.press(card, "Weights")
+    await soon(lambda: last(anna.chat).media.name == "dots.safetensors", "no style")
+    assert last(anna.chat).uploaded == home.studio.weights(user(anna), "dots").read_bytes()
+
+
+async def test_a_style_is_deleted_with_its_card_after_asking_once_more(home, anna):
+    card = await begun(home, anna)
+    await learnt(home)
+    pressed = await anna.press(card, "🗑")
+    assert "Delete the style dots for good?" in pressed.text
+    await anna.press(card, "Keep it")
+    await anna.press(card, "🗑")
+    await anna.press(card, "Delete")
+    assert card.deleted
+    assert await names(home, anna) == []
+    assert not home.studio.trained(user(anna))
+
+
+async def test_a_style_is_managed_below_its_page(home, api, anna, bert):
+    await begun(home, anna)
+    await learnt(home)
+    group = api.supergroup("painters", anna, bert)
+    page = await anna.ask(group, "/styles dots")
+    await anna.press(page, "Share with this group")
+    assert await names(home, bert, group) == ["dots"]
+    assert "Share with this group" not in str((await bert.ask(group, "/styles dots")).labels)
+    page = await anna.ask(anna.chat, "/styles dots")
+    assert "Share with this group" not in page.labels
+    await anna.press(page, "🗑 Delete")
+    assert "for good?" in page.words
+    await anna.press(page, "Delete")
+    assert await names(home, anna) == []
+    card = next(m for m in anna.chat.told if "Metrics" in m.labels)
+    gone = await anna.press(card, "Metrics")
+    assert gone.text == "This style is not there any more."
+
+
+async def test_a_training_in_the_history_is_shown_and_found(home, anna):
+    await begun(home, anna)
+    await learnt(home)
+    history = await anna.ask(anna.chat, "/history")
+    assert "Style dots" in history.words
+    await anna.press(history, next(label for label in history.labels if "Style dots" in label))
+    await soon(lambda: "Metrics" in last(anna.chat).labels, "it is not shown")
+    shown = last(anna.chat)
+    await anna.press(shown, "⭐")
+    assert "⭐ ✓" in shown.labels
+    await anna.press(shown, "Recipe")
+    await soon(lambda: "dotty" in last(anna.chat).words, "no recipe")
+    assert "5 pictures · 6 steps · rank 16" in last(anna.chat).words
+    assert not last(anna.chat).labels
+
+
+async def test_own_styles_stand_in_every_menu(home, anna, bert):
+    await begun(home, anna)
+    await learnt(home)
+    card = await anna.ask(anna.chat, "a red fox steps:4 seed:7")
+    await finishes(home)
+    await anna.press(card, "Change…")
+    await anna.press(card, "Style: none")
+    assert "dots" in card.labels
+    settings = await anna.ask(anna.chat, "/settings style")
+    assert "dots" in settings.labels
+    assert "dots" not in (await bert.ask(bert.chat, "/settings style")).labels
