@@ -207,6 +207,8 @@ async def test_zoomed_out_a_picture_lies_unchanged_in_the_middle_of_what_is_pain
         assert wide.request.strength == 1.0
         assert wide.request.width * wide.request.height <= 128 * 128 * 1.1
         assert isinstance(await end(wide), Done)
+        varied = await r.studio.vary(ANNA, wide.id, 0, "subtle")
+        assert (varied.mask, varied.region, varied.strength) == (None, None, 0.35), "all of it varies, not the border"
 
 
 @pytest.mark.parametrize(("direction", "x", "y"), [("left", 64, 0), ("right", -64, 0), ("up", 0, 48), ("down", 0, -48)])

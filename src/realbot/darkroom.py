@@ -140,8 +140,12 @@ class Darkroom:
             # There is no strength: a subtle variation shows the words their own picture, a strong one paints anew.
             begun = replace(row.request, source=image, mask=None, region=None) if strength == "subtle" else row.request
             return replace(begun, strength=None, seed=secrets.randbelow(SEEDS), count=1, model=None)
+        begun = row.request
+        if begun.mask is not None:
+            # What was painted in a part, or around a picture, is varied whole, in its own size.
+            begun = replace(begun, mask=None, region=None, width=None, height=None)
         return replace(
-            row.request,
+            begun,
             source=image,
             strength=VARIATIONS[strength],
             seed=secrets.randbelow(SEEDS),

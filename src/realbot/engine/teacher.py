@@ -19,7 +19,7 @@ from realbot.engine.stages import Stages
 from realbot.engine.train import Trainer
 from realbot.errors import Invalid
 from realbot.jobs import Train
-from realbot.training import Example, Progress, course_of
+from realbot.training import FEWEST, Example, Progress, course_of
 
 #: Seconds between two signs of life where no step is told, and between two charts.
 _SIGN, _CHART = 1.0, 10.0
@@ -94,6 +94,8 @@ class Teacher:
                 ]
             except (KeyError, ValueError) as error:
                 raise Invalid("The pictures to learn from are not on this engine.") from error
+            if len(examples) < FEWEST:
+                raise Invalid("A style needs at least {least} different pictures.", least=FEWEST)
             course = course_of(request, self._loaded.preset.name)
             self._trainer = Trainer(
                 self._loaded, self._stages, course, examples, folder, memory=self._memory, between=between
