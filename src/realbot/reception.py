@@ -121,7 +121,9 @@ class Reception:
         """
         prefs = await self.preferences(user)
         limits = self._house.settings(origin).limits
-        names = [style.name for style in self._styles.all()]
+        server = "" if origin is None else origin.server_key
+        visible = self._store.wardrobe.visible
+        names = [style.name for style in self._styles.all() if visible(style, user.key, server)]
         if origin is not None:
             names = self._house.styles(origin, names)
 

@@ -112,7 +112,8 @@ def course() -> str:
 
 
 def steps(number: int) -> str:
-    return _("{steps} steps").format(steps=number)
+    """It is over sooner when it gets no better."""
+    return _("up to {steps} steps").format(steps=number)
 
 
 def too_much(size: int, most: int) -> str:

@@ -85,7 +85,7 @@ async def test_what_is_found_among_the_pictures_is_shown_before_anything_is_trai
         "Left out: same\\.png. It is the same picture as a\\_gold\\_tile\\_2\\.png",
         "Left out: torn\\.png. The picture is damaged",
         "Words that bring it out: tilework",
-        "1000 steps",
+        "up to 1000 steps",
         "tilework, a crimson tile",
         "Not known yet",
         "only on pictures that you made or may use",
@@ -186,7 +186,7 @@ async def test_the_card_tells_how_it_goes_and_gives_way_to_pictures(here):
     await until(lambda: here.pool.working() and here.pool.works[-1].request["verb"] == "train")
     await here.paint()
     assert "The style is trained" in text(card) and "`style:my-tiles`" in text(card)
-    assert "5 pictures · 100 steps · rank 16" in text(card)
+    assert "5 pictures · up to 100 steps · rank 16" in text(card)
     assert labels(card) == ["Share with this server", "Metrics", "Weights", "🗑️"]
     assert now(card).attachments[0].filename == "style-my-tiles-0.png"
 
@@ -262,8 +262,12 @@ async def test_its_owner_uses_it_and_nobody_else_until_it_is_shared(here):
     assert await offered(here.bert) == ["my-tiles"]
     await here.painted(here.bert, prompt="a cat on green", style="my-tiles")
     assert here.job().request.styles == (StyleUse("my-tiles"),)
+    await here.bench.studio.prefer(User("discord", str(here.bert.id)), styles=(StyleUse("my-tiles"),))
     await push(here, here.anna, card, "Share with this server no longer")
     assert await offered(here.bert) == []
+    # A default that may not be used any more refuses nothing.
+    await here.painted(here.bert, prompt="a cat on blue")
+    assert here.job().request.styles == ()
 
 
 async def test_its_files_are_handed_over_and_it_is_deleted_after_a_question(here):
