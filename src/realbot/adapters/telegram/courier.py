@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 LONG = 2 * 60.0
 #: Seconds between two changes of one chat's cards, beside what the limiter allows.
 PACE = 0.2
-#: Seconds between two changes of the card of a training, which takes long.
-LESSON = 5.0
+#: How many times fewer changes the card of a training has, which takes long and leaves the chat to others.
+LESSON = 4.0
 #: Latest pictures among which undelivered ones are looked for.
 LATEST = 50
 #: Messages that showed a picture anew and are remembered, so that they can be deleted with it.
@@ -297,7 +297,7 @@ class _Shown:
 
     def __init__(self, courier: Courier, job: Job) -> None:
         pace = GROUP if job.origin.place.startswith("-") else PRIVATE
-        self.pace = max(pace, LESSON) if isinstance(job.request, Train) else pace
+        self.pace = LESSON * pace if isinstance(job.request, Train) else pace
         self._courier, self._job = courier, job
 
     async def show(self, status: Status) -> None:

@@ -6,12 +6,12 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from realbot.adapters import captions, notices, sentences, words
+from realbot.adapters import captions, lessonwords, notices, sentences, words
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import phrases, sayings
 from realbot.adapters.telegram.presses import actions
 from realbot.adapters.telegram.screens import Screen, Viewer, to
-from realbot.adapters.telegram.text import Text, bold, quoted, small
+from realbot.adapters.telegram.text import Text, bold, filled, quoted, small
 from realbot.errors import Invalid, Refused
 from realbot.jobs import Cancelled, Job, Running, Waiting
 
@@ -118,6 +118,9 @@ class Line:
             return _subject(job)
         if isinstance(status, Waiting) and status.paused:
             return Text(_subject(job), " · ", captions.paused())
+        if isinstance(status, Waiting) and status.until is not None:
+            when = filled(lessonwords.waiting("{when}"), when=sayings.moment(status.until))
+            return Text(_subject(job), " · ", when)
         text = Text(_subject(job), " · ", words.say(replace(status, eta=None), job))
         eta = status.eta
         if eta is None or not math.isfinite(eta.high):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from telegram import CallbackQuery, Chat, Message, ReplyParameters, Update
@@ -83,7 +84,7 @@ class Presses:
             note, alert = await self._press(update, query)
             await answer.give(note, alert=alert)
         except NotYours:
-            await answer.give(phrases.not_yours(), alert=True)
+            await answer.give(await self._not_yours(query), alert=True)
         except Refused as error:
             await answer.give(words.refusal(error), alert=True)
         except (TelegramError, Down) as error:
@@ -94,6 +95,14 @@ class Presses:
             await answer.give(captions.trouble(), alert=True)
         finally:
             await answer.close()
+
+    async def _not_yours(self, query: CallbackQuery) -> str:
+        """What somebody is told whose button this is not."""
+        with suppress(Refused):
+            action = await self._studio.acted(buttons.action_id(query.data or "") or "", press=False)
+            if action.verb in self._calls or isinstance((await self._studio.shown(action)).request, Train):
+                return lessonwords.not_yours()
+        return phrases.not_yours()
 
     async def _press(self, update: Update, query: CallbackQuery) -> tuple[str, bool]:
         """What to tell whoever pressed, and whether in a box."""

@@ -11,7 +11,7 @@ from realbot.adapters import captions, lessonwords, words
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import phrases, sayings, trainphrases
 from realbot.adapters.telegram.controls import starred
-from realbot.adapters.telegram.keyboard import COPY, Key
+from realbot.adapters.telegram.keyboard import Key
 from realbot.adapters.telegram.text import Text, code, dead, filled, quoted, small
 from realbot.jobs import Cancelled, Done, Failed, Running, Status, Train, User, Waiting, is_final
 
@@ -51,7 +51,7 @@ def learning(request: Train, status: Running, ready: Text) -> Text:
         line = Text(line, " · ", ready)
     numbers = lessonwords.numbers(status.numbers)
     pairs = [" · ".join(numbers[n : n + 2]) for n in range(0, len(numbers), 2)]
-    return Text.lines([heading(request), captions.bar(status.step, status.steps), line, *map(dead, pairs)])
+    return Text.lines([heading(request), captions.bar(status.step, status.steps), line, *pairs])
 
 
 def finished(request: Train, done: Done, style: Trained | None, *, private: bool) -> Text:
@@ -61,7 +61,8 @@ def finished(request: Train, done: Done, style: Trained | None, *, private: bool
     if style is None:
         return Text.lines([heading(request), small(lessonwords.gone()), line])
     told = [] if style.shared else [lessonwords.finished()]
-    use = Text(f"{lessonwords.usage()}: ", code(wish(request)))
+    # A tap copies it.
+    use = Text(f"{lessonwords.usage()}: ", code(f"/imagine {request.trigger} style:{request.style}"))
     share = trainphrases.sharing(request.style) if private else ""
     return Text.lines([heading(request), *notes, *told, use, share, line])
 
@@ -86,9 +87,7 @@ def controls(
     on = group not in style.shared
     label = lessonwords.button("share_group" if on else "unshare_group")
     share = Key(label, SHARE, job_id, detail="on" if on else "off", style="primary" if on else "")
-    line = wish(request)
     return [
-        [Key(f"📋 {plain(line, 60)}", copy=line)] if len(line) <= COPY else [],
         [share] if group else [],
         [Key(lessonwords.button(verb), verb, job_id) for verb in (METRICS, WEIGHTS)],
         [Key(captions.button("recipe"), "recipe", job_id), *keep],
@@ -110,11 +109,6 @@ def facts(request: Train, seconds: float = 0.0) -> list[Text]:
 def recipe(request: Train, done: Done | None) -> Text:
     """All that a style was trained with."""
     return Text.lines([heading(request), *facts(request, 0.0 if done is None else done.seconds)])
-
-
-def wish(request: Train) -> str:
-    """A request in the style, to begin with."""
-    return f"/imagine {request.trigger} style:{request.style}"
 
 
 def of(studio: Studio, owner: User, job_id: str) -> Trained | None:
