@@ -111,10 +111,13 @@ class Actor:
         modal = asked.modal
         if modal is None:
             raise Unable("no modal is open")
-        rows = [self._row(row, values) for row in modal["components"]]
+        files: dict[str, Any] = {}
+        rows = [self._row(row, values, asked.channel, files) for row in modal["components"]]
         if values:
             raise Unable(f"the modal has no {sorted(values)}")
         data = {"custom_id": modal["custom_id"], "components": rows}
+        if files:
+            data["resolved"] = {"attachments": files}
         return await self.ask(asked.channel, 5, data, source=asked.source)
 
     async def menu(self, name: str, message: Message) -> Interaction:
@@ -270,11 +273,8 @@ class Actor:
         if kind == STRING and not option.get("min_length", 0) <= len(value) <= option.get("max_length", 6000):
             raise Unable(f"{name}: {len(value)} characters are too few or too many")
         match kind, value:
-            case 11, Upload(name=file, data=data):
-                held = self.home.attachment(channel, file, data)
-                held.kind = value.kind
-                resolved.setdefault("attachments", {})[held.id] = {**held.form(), "ephemeral": True}
-                return held.id
+            case 11, Upload():
+                return self._upload(channel, value, resolved.setdefault("attachments", {}))
             case 7, Channel():
                 resolved.setdefault("channels", {})[value.id] = value.form(partial=True)
                 return value.id
@@ -286,7 +286,16 @@ class Actor:
                 return value.id
         return value
 
-    def _row(self, row: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    def _upload(self, channel: Channel, file: Upload, files: dict[str, Any]) -> str:
+        """Its id, once it is there."""
+        held = self.home.attachment(channel, file.name, file.data)
+        held.kind = file.kind
+        files[held.id] = {**held.form(), "ephemeral": True}
+        return held.id
+
+    def _row(
+        self, row: dict[str, Any], values: dict[str, Any], channel: Channel, files: dict[str, Any]
+    ) -> dict[str, Any]:
         if row["type"] == 10:
             return row
         inner = [row["component"]] if row["type"] == 18 else row["components"]
@@ -300,6 +309,12 @@ class Actor:
                 if not least <= len(value) <= item.get("max_length", 4000):
                     raise Unable(f"{label}: {len(value)} characters are too few or too many")
                 filled.append({"type": 4, "custom_id": item["custom_id"], "value": value, "id": 1})
+            elif item["type"] == 19:
+                given = [] if key is None else values.pop(key)
+                if not item.get("min_values", 1) <= len(given) <= item.get("max_values", 1):
+                    raise Unable(f"{label}: {len(given)} files are too few or too many")
+                chosen = [self._upload(channel, file, files) for file in given]
+                filled.append({"type": 19, "custom_id": item["custom_id"], "values": chosen, "id": 1})
             else:
                 default = [o["value"] for o in item.get("options") or [] if o.get("default")]
                 chosen = values.pop(key) if key is not None else default

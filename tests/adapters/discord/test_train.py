@@ -111,7 +111,7 @@ async def test_more_pictures_come_by_dialog_by_command_and_from_a_message_up_to_
     dialog = await here.anna.context_menu(here.channel, "Train on these pictures", said)
     fields = {row["label"]: row["component"] for row in dialog.modal["components"]}
     values = [one["value"] for one in fields.values()]
-    assert values == ["My Tiles", "tilework"]
+    assert values == ["my-tiles", "tilework"]
     done = await here.anna.submit_modal(dialog, {one["custom_id"]: one["value"] for one in fields.values()})
     assert "40 pictures to learn from" in text(done)
     # The panel that was there first stands for the whole set too.
@@ -154,6 +154,13 @@ async def test_a_set_that_cannot_be_learnt_from_says_why_and_can_be_added_to(her
     asked = await here.anna.slash(here.channel, "train", name="fine", trigger="x", **given(files))
     panel = asked
     assert "3 pictures are left to learn from" in text(panel) and labels(panel) == ["Add pictures", "Drop"]
+    dialog = await push(here, here.anna, panel, "Add pictures")
+    (field,) = dialog.modal["components"]
+    await here.anna.submit_modal(dialog, {field["component"]["custom_id"]: set_of(2, 3)})
+    assert "5 pictures to learn from" in text(panel)
+    # Another name for what is gathered.
+    asked = await here.anna.slash(here.channel, "train", name="other", trigger="y")
+    assert "Style other" in text(asked) and "5 pictures to learn from" in text(asked)
     asked = await here.anna.slash(here.channel, "train", name="fine", trigger="x", steps=90_000)
     assert "3000" in asked.response.content
 

@@ -125,7 +125,7 @@ class Train:
                 value=steps,
                 word=str(steps),
             )
-        draft = self._drafts.begin(user, name, trigger, steps)
+        draft = self._drafts.begin(user, name, trigger, steps, named=not found)
         draft = self._drafts.add(user, draft, found, self._rules(origin))
         await self._show(interaction, draft, interaction.token)
 

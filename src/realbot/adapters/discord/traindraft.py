@@ -62,12 +62,17 @@ class Drafts:
         self._newest: OrderedDict[str, Draft] = OrderedDict()
         self._begun: dict[tuple[str, str], str] = {}
 
-    def begin(self, user: User, name: str, trigger: str, steps: int | None) -> Draft:
-        """The set of this name that this person is gathering, or a new one; a later trigger and number hold."""
+    def begin(self, user: User, name: str, trigger: str, steps: int | None, *, named: bool) -> Draft:
+        """The set of this name that this person is gathering, or a new one; a later trigger and number hold.
+
+        `named`: it is only another name for what is gathered already, if anything is.
+        """
         known = self._newest.get(self._begun.get((user.key, slug(name)), ""))
+        if known is None and named:
+            known = self.latest(user)
         if known is None:
             known = Draft(fresh(), name, trigger, steps)
-        return replace(known, trigger=trigger, steps=known.steps if steps is None else steps)
+        return replace(known, name=name, trigger=trigger, steps=known.steps if steps is None else steps)
 
     def latest(self, user: User) -> Draft | None:
         """What this person gathers, if anything."""
@@ -133,8 +138,8 @@ class Drafts:
         return request
 
     def _keep(self, user: User, draft: Draft) -> Draft:
+        self.drop(draft)
         self._newest[draft.id] = draft
-        self._newest.move_to_end(draft.id)
         self._begun[user.key, slug(draft.name)] = draft.id
         if len(self._newest) > REMEMBERED:
             self.drop(next(iter(self._newest.values())))
