@@ -99,7 +99,7 @@ def test_the_same_picture_twice_is_taken_once_and_one_that_looks_the_same_is_tol
 def test_different_pictures_do_not_look_the_same() -> None:
     hashes = [training.look_of(data) for data in map(png, range(60))]
     nearest = min((a ^ b).bit_count() for i, a in enumerate(hashes) for b in hashes[:i])
-    assert nearest > training._ALIKE
+    assert nearest > training.ALIKE
 
 
 def png(number: int) -> bytes:
