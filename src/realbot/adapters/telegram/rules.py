@@ -94,7 +94,9 @@ class Rules:
 
     async def styles(self, here: Here, by: User, state: dict[str, Any]) -> Screen:
         """Which styles may be used, after one was allowed or denied, or all were allowed. Raises Invalid."""
-        every = [style.name for style in self._studio.styles(None if here.everywhere else Origin("telegram"))]
+        found = self._studio.styles(None if here.everywhere else Origin("telegram"))
+        # Beside what is everybody's, what people share with the group.
+        every = sorted({style.name for style in (*found, *self._studio.styles(here.origin))})
         rules = await self._studio.place(here.key)
         if "reset" in state:
             rules = await self._studio.rule(here.key, by, styles=())

@@ -228,9 +228,10 @@ class Lessons:
         """What there is to say of a set, and what can be done with it."""
         gathering.told = self._front.clock.now()
         drop = Key(lessonwords.button("drop"), DROP, days=DAYS)
+        check = Key(lessonwords.button("check"), CHECK, style="primary", days=DAYS)
         number = len(gathering.pictures)
         if gathering.looking:
-            return Text.lines([_title(gathering.aim), trainphrases.looking(number)]), [[drop]]
+            return Text.lines([_title(gathering.aim), trainphrases.looking(number)]), [[drop, check]]
         if gathering.plan is not None:
             yes = Key(lessonwords.button("train"), TRAIN, style="primary", days=DAYS)
             return trainplan.told(gathering.plan), [[drop, Key(lessonwords.button("more"), MORE, days=DAYS)], [yes]]
@@ -243,7 +244,6 @@ class Lessons:
             small(f"{lessonwords.how_many()} {trainphrases.kept()}"),
             dead(note),
         ]
-        check = Key(lessonwords.button("check"), CHECK, style="primary", days=DAYS)
         return Text.lines(lines), [[drop, check] if number >= FEWEST else [drop]]
 
     async def _send(self, gathering: Gathering, text: Text, rows: Rows) -> None:

@@ -16,7 +16,7 @@ from realbot.adapters.outbox import Down
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import phrases, traincard, trainphrases
 from realbot.adapters.telegram.files import DOWNLOAD
-from realbot.adapters.telegram.text import Text, dead, small
+from realbot.adapters.telegram.text import MESSAGE, Text, dead, small
 from realbot.adapters.telegram.trainset import Gathering, Sent
 from realbot.phrases import Phrase
 
@@ -70,7 +70,7 @@ def told(plan: Plan) -> Text:
             phrases.fact(lessonwords.time(), lessonwords.cost(plan.duration)),
             small(lessonwords.consent()),
         ]
-    )
+    ).cut(MESSAGE)
 
 
 def _some(lines: Sequence[str], most: int) -> list[Text]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from botapi_world import ADMINISTRATOR
+from tg_lessons import taken
 from tg_panels import seen, tap, user
 
+from pools import InProcessPool
+from realbot.academy import Brought
 from realbot.adapters import lessonwords
+from realbot.jobs import Done, Origin
+from studios import end, until
 
 NOBODY = "Styles can be trained by some people only; the administrators here say by whom."
 
@@ -91,3 +98,21 @@ async def test_the_help_and_the_menu_tell_of_it_where_it_is_allowed(world):
         (world.anna, world.anna.chat, False),
     ):  # fmt: skip
         assert ("/train – train a style on your own pictures" in (await person.ask(chat, "/help")).words) is told
+
+
+async def test_styles_that_people_share_stand_among_those_that_a_group_allows(world):
+    chat, origin = world.group, Origin("telegram", str(world.group.id), server=str(world.group.id))
+    carl = replace(user(world.carl), roles=frozenset({"administrators"}))
+    files = [Brought(f"{n}.png", taken(n)) for n in range(4)]
+    plan = await world.studio.plan(carl, origin, "dots", "dotty", files, steps=4)
+    job = await world.studio.submit(carl, plan.request, origin)
+    await until(world.home.easel.working)
+    InProcessPool.finish(world.home.easel)
+    assert isinstance(await end(job), Done)
+    for on, told in ((False, 0), (True, 1), (False, 0)):
+        await world.studio.share(carl, "dots", origin, on)
+        screen = await world.carl.ask(chat, "/realbot styles")
+        assert sum("dots" in label for label in screen.labels) == told
+    await world.studio.share(carl, "dots", origin, True)
+    await world.carl.ask(chat, "/realbot styles deny dots")
+    assert "dots" not in [style.name for style in world.studio.styles(origin, user(world.anna))]
