@@ -233,6 +233,8 @@ async def test_it_waits_for_its_hours(tmp_path):
         card = await begun(here)
         await until(lambda: "Waits until <t:" in text(card))
         assert labels(card) == ["Cancel"] and not here.pool.working()
+        listed = await here.anna.slash(here.channel, "queue")
+        assert "Waits until <t:" in text(listed)
 
 
 async def test_a_panel_is_agreed_to_once_also_after_a_restart(here):
@@ -310,6 +312,31 @@ async def test_recipe_history_and_an_old_card_tell_of_a_training(here):
     await here.bench.studio.discard(anna(here), "my-tiles")
     gone = await push(here, here.anna, card, "Weights")
     assert "not there any more" in gone.response.content
+
+
+async def test_its_owner_does_the_same_from_the_list_of_styles(here):
+    await trained(here)
+    theirs = await here.bert.slash(here.channel, "styles", style="my-tiles")
+    assert "There is no style my" in theirs.response.content
+    panel = await here.anna.slash(here.channel, "styles", style="my-tiles")
+    assert labels(panel) == ["All styles", "Share with this server", "Metrics", "Weights", "Delete"]
+    await push(here, here.anna, panel, "Share with this server")
+    assert labels(panel)[1] == "Share with this server no longer"
+    theirs = await here.bert.slash(here.channel, "styles", style="my-tiles")
+    assert "tilework" in text(theirs) and labels(theirs) == ["All styles"]
+    file = await push(here, here.anna, panel, "Weights")
+    assert [one.filename for one in file.followups[0].attachments] == ["my-tiles.safetensors"]
+    await push(here, here.anna, panel, "Delete")
+    assert "for good?" in text(panel) and labels(panel) == ["Delete", "Back"]
+    await push(here, here.anna, panel, "Delete")
+    assert here.bench.studio.trained(anna(here)) == [] and "my-tiles" not in text(panel)
+
+
+async def test_what_is_gathered_goes_with_what_is_kept_of_a_person(here):
+    await gathered(here)
+    await here.bench.studio.erase(anna(here))
+    asked = await here.anna.slash(here.channel, "train", name="My Tiles", trigger="tilework")
+    assert "0 pictures so far" in text(asked)
 
 
 async def test_a_moderator_deletes_the_card_and_not_the_style(here):

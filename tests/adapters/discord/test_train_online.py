@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from fronts import arrives, house, shows, soon
 from learning import OPEN, given, school, set_of
-from loopback_people import Unable, Upload
+from loopback_people import Actor, Unable, Upload
 
 from realbot.jobs import Train, User
 
@@ -72,3 +74,39 @@ async def test_pictures_that_discord_keeps_no_more_are_asked_for_again(discord, 
         pressed = await anna.press(panel(anna, channel), "Train")
         assert "attach it again" in pressed.text
         assert not bench.pool.working()
+
+
+async def test_an_old_card_is_changed_now_and_then(discord, channel, anna, tmp_path):
+    async with house(tmp_path, discord, haste=10, pool=school(tmp_path), sections=OPEN) as bench:
+        await gathers(anna, channel, set_of(4))
+        card = (await anna.press(panel(anna, channel), "Train")).message
+        await soon(bench.pool.working)
+        bench.pool.step(10)
+        await shows(card, "Step 10 of 100")
+        discord.clock.advance(2 * 3600)
+        bench.pool.step(20)
+        await shows(card, "Step 20 of 100")
+        before = card.edits
+        for step in (30, 40, 50):
+            bench.pool.step(step)
+            await asyncio.sleep(0.5)
+        assert card.edits == before
+        discord.clock.advance(11 * 60)
+        bench.pool.step(60)
+        await shows(card, "Step 60 of 100")
+        bench.pool.finish()
+        await arrives(card, "The style is trained")
+        await soon(lambda: any("your style is trained" in one.text for one in anna.sees(channel)), "nobody is told")
+
+
+async def test_the_owner_of_the_application_trains_where_nobody_else_may(discord, channel, anna, tmp_path):
+    owner = Actor(discord, discord.owner)
+    sections = {"training": {"roles": ("owners",)}}
+    async with house(tmp_path, discord, haste=10, pool=school(tmp_path), sections=sections) as bench:
+        refused = await anna.slash(channel, "train", name="x", trigger="x")
+        assert "some people only" in refused.text
+        await gathers(owner, owner.dm, set_of(4))
+        await anna.forge(panel(owner, owner.dm), panel(owner, owner.dm).buttons[0]["custom_id"])
+        assert not bench.pool.working()
+        await owner.press(panel(owner, owner.dm), "Train")
+        await soon(bench.pool.working)

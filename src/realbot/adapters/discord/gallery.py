@@ -14,6 +14,7 @@ from realbot.adapters import sentences, words
 from realbot.adapters.discord import markup, panels, place
 from realbot.adapters.discord.panels import Interaction
 from realbot.adapters.discord.thumbs import small
+from realbot.adapters.discord.trainowner import SHOWN, VERBS, Owner
 from realbot.adapters.samples import samples
 from realbot.errors import Invalid, Refused
 from realbot.grammar import nearest
@@ -31,7 +32,7 @@ class Gallery:
     """The command and its panel."""
 
     def __init__(self, studio: Studio) -> None:
-        self._studio = studio
+        self._studio, self._owner = studio, Owner(studio)
 
     def commands(self) -> list[app_commands.Command[Any, ..., Any]]:
         command = app_commands.Command[Any, ..., Any](
@@ -71,12 +72,15 @@ class Gallery:
             await self._card(interaction, found, styles.index(found) // PAGE)
 
     async def press(self, interaction: Interaction, verb: str, arguments: tuple[str, ...], chosen: list[str]) -> None:
-        """Turn the page, or look at one style."""
+        """Turn the page, look at one style, or do something with one's own. Raises Refused."""
         await panels.announce(interaction)
+        if verb in VERBS and not await self._owner.press(interaction, verb, arguments):
+            return
         styles = self._offered(interaction)
         page = int(arguments[0]) if arguments and arguments[0].isdecimal() and len(arguments[0]) < 6 else 0
-        found = next((one for one in styles if chosen and one.name == chosen[0]), None)
-        if verb == "look" and found is not None:
+        name = next(iter((*chosen, *arguments[1:2])), "")
+        found = next((one for one in styles if one.name == name), None)
+        if (verb == "look" or verb in SHOWN) and found is not None:
             await self._card(interaction, found, page)
         else:
             await self._list(interaction, styles, page)
@@ -141,7 +145,8 @@ class Gallery:
             embed.set_footer(text=sentences.style_sample(markup.plain(request.prompt, 200)))
         else:
             embed.set_footer(text=sentences.style_no_sample())
-        view = panels.panel([panels.button(sentences.all_styles(), "styles", "list", page, emoji="◀️")])
+        back = panels.button(sentences.all_styles(), "styles", "list", page, emoji="◀️")
+        view = panels.panel([back, *self._owner.controls(interaction, style.name, page)])
         await panels.show(interaction, embeds=[embed], files=files, view=view)
 
     async def _sample(self, user: User, style: Style) -> tuple[Generate, bytes] | None:

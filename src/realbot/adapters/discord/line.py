@@ -10,7 +10,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from realbot.adapters import sentences, words
+from realbot.adapters import lessonwords, sentences, words
 from realbot.adapters.clock import Clock
 from realbot.adapters.discord import marked, markup, panels, place
 from realbot.adapters.discord.panels import Interaction
@@ -82,7 +82,12 @@ class Line:
         status = job.status
         parts = [markup.escaped(words.subject(job.request), 80)]
         if isinstance(status, Waiting | Running):
-            parts.append(words.say(replace(status, eta=None), job))
+            until = status.until if isinstance(status, Waiting) else None
+            parts.append(
+                words.say(replace(status, eta=None), job)
+                if until is None
+                else lessonwords.waiting(f"<t:{round(until / 60) * 60}:t>")
+            )
             if status.eta is not None:
                 parts.append(marked.ready(int(self._clock.now() + status.eta.high)))
         message = await self._studio.card(job.id)

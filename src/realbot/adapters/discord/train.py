@@ -102,7 +102,7 @@ class Train:
             found = brought.pictures(message)
             if not found:
                 raise Invalid("This message has no picture.")
-            await interaction.response.send_modal(These(self, found, self._drafts.latest(user)))
+            await interaction.response.send_modal(These(self, found, await self._drafts.latest(user)))
 
     async def gather(
         self,
@@ -125,7 +125,7 @@ class Train:
                 value=steps,
                 word=str(steps),
             )
-        draft = self._drafts.begin(user, name, trigger, steps, named=not found)
+        draft = await self._drafts.begin(user, name, trigger, steps, named=not found)
         draft = self._drafts.add(user, draft, found, self._rules(origin))
         await self._show(interaction, draft, interaction.token)
 

@@ -16,7 +16,7 @@ from realbot.actions import Action, Asking, fresh
 from realbot.adapters import captions, lessonwords
 from realbot.adapters.discord.brought import LARGEST
 from realbot.adapters.outbox import Down
-from realbot.errors import Invalid, NotYours
+from realbot.errors import Invalid, NotYours, Refused
 from realbot.jobs import Origin, Train, User, from_json, to_json
 from realbot.sections import Training
 from realbot.studio import Studio
@@ -61,23 +61,25 @@ class Drafts:
         self._studio = studio
         self._newest: OrderedDict[str, Draft] = OrderedDict()
         self._begun: dict[tuple[str, str], str] = {}
+        #: The newest buttons of each set, by its id.
+        self._buttons: dict[str, str] = {}
 
-    def begin(self, user: User, name: str, trigger: str, steps: int | None, *, named: bool) -> Draft:
+    async def begin(self, user: User, name: str, trigger: str, steps: int | None, *, named: bool) -> Draft:
         """The set of this name that this person is gathering, or a new one; a later trigger and number hold.
 
         `named`: it is only another name for what is gathered already, if anything is.
         """
-        known = self._newest.get(self._begun.get((user.key, slug(name)), ""))
+        known = await self._alive(user, self._newest.get(self._begun.get((user.key, slug(name)), "")))
         if known is None and named:
-            known = self.latest(user)
+            known = await self.latest(user)
         if known is None:
             known = Draft(fresh(), name, trigger, steps)
         return replace(known, name=name, trigger=trigger, steps=known.steps if steps is None else steps)
 
-    def latest(self, user: User) -> Draft | None:
+    async def latest(self, user: User) -> Draft | None:
         """What this person gathers, if anything."""
-        mine = [draft for draft in self._newest.values() if (user.key, slug(draft.name)) in self._begun]
-        return mine[-1] if mine else None
+        ids = [id for (key, _), id in self._begun.items() if key == user.key]
+        return await self._alive(user, self._newest.get(ids[-1])) if ids else None
 
     def add(self, user: User, draft: Draft, found: Iterable[discord.Attachment], rules: Training) -> Draft:
         """The set with more pictures, each once. Raises Invalid when they are too many."""
@@ -106,7 +108,9 @@ class Drafts:
             private = (await self._studio.preferences(user)).private
             known |= {"request": to_json(request), "steps": [], "private": private}
         verb, detail = START if request else GATHER, json.dumps(known, sort_keys=True)
-        return (await self._studio.actions([Asking(verb, owner=user.key, detail=detail, uses=1, days=DAYS)]))[0]
+        asking = Asking(verb, owner=user.key, detail=detail, uses=1, days=DAYS)
+        (self._buttons[draft.id],) = await self._studio.actions([asking])
+        return self._buttons[draft.id]
 
     def of(self, user: User, action: Action) -> tuple[Draft, str]:
         """The set of a panel's buttons as it is by now, and the panel's token. Raises Invalid."""
@@ -119,6 +123,7 @@ class Drafts:
     def drop(self, draft: Draft) -> None:
         """It is trained on, or given up."""
         self._newest.pop(draft.id, None)
+        self._buttons.pop(draft.id, None)
         self._begun = {key: id for key, id in self._begun.items() if id != draft.id}
 
     async def agreed(self, client: discord.Client, action: Action, user: User, origin: Origin) -> Train:
@@ -136,6 +141,17 @@ class Drafts:
                     # It was left out before.
                     continue
         return request
+
+    async def _alive(self, user: User, draft: Draft | None) -> Draft | None:
+        """The set, unless its buttons are expired, used up, or deleted with what was kept of the person."""
+        if draft is None or draft.id not in self._buttons:
+            return draft
+        try:
+            await self._studio.acted(self._buttons[draft.id], user, press=False)
+        except Refused:
+            self.drop(draft)
+            return None
+        return draft
 
     def _keep(self, user: User, draft: Draft) -> Draft:
         self.drop(draft)

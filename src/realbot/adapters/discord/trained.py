@@ -39,10 +39,10 @@ class Trained:
                 await self._share(interaction, user, action, entry, request)
             case "metrics":
                 path = self._studio.metrics(user, request.style)
-                await self._send(interaction, request, path, f"{request.style}.csv", lessonwords.metrics())
+                await send(interaction, request.style, path, f"{request.style}.csv", lessonwords.metrics())
             case _:
                 path = self._studio.weights(user, request.style)
-                await self._send(interaction, request, path, path.name, lessonwords.weights())
+                await send(interaction, request.style, path, path.name, lessonwords.weights())
 
     def question(self, user: User, entry: Entry) -> str:
         """What is asked before a card is deleted, with its style where that is the person's own."""
@@ -76,16 +76,17 @@ class Trained:
         )
         await interaction.response.edit_message(embeds=list(payload.embeds), view=payload.view, allowed_mentions=NOBODY)
 
-    @staticmethod
-    async def _send(interaction: Interaction, request: Train, path: Path, name: str, alt: str) -> None:
-        """Hand over a file privately, where it is not too large for that."""
-        limit = min(interaction.filesize_limit or files.LIMIT, files.TOTAL)
-        size = await asyncio.to_thread(lambda: path.stat().st_size if path.is_file() else None)
-        if size is None:
-            raise Invalid(lessonwords.gone())
-        if size > limit:
-            raise Invalid(lessonwords.too_large(request.style, size, limit))
+
+async def send(interaction: Interaction, style: str, path: Path, name: str, alt: str) -> None:
+    """Hand over a file of a style privately. Raises Invalid where it is too large for that, or gone."""
+    limit = min(interaction.filesize_limit or files.LIMIT, files.TOTAL)
+    size = await asyncio.to_thread(lambda: path.stat().st_size if path.is_file() else None)
+    if size is None:
+        raise Invalid(lessonwords.gone())
+    if size > limit:
+        raise Invalid(lessonwords.too_large(style, size, limit))
+    if not interaction.response.is_done():
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await interaction.edit_original_response(
-            attachments=[discord.File(path, name, description=alt)], allowed_mentions=NOBODY
-        )
+    await interaction.followup.send(
+        file=discord.File(path, name, description=alt), ephemeral=True, allowed_mentions=NOBODY
+    )
