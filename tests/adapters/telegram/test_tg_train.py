@@ -299,6 +299,7 @@ async def test_its_owner_shares_it_with_a_group_and_takes_that_back(home, api, a
     pressed = await anna.press(card, "Share with this group")
     assert pressed.text == "Everybody here may use the style dots now."
     assert rows(card)[0] == ["Share with this group no longer"]
+    assert "nobody else" not in card.words
     assert await names(home, bert, group) == ["dots"]
     assert await names(home, bert) == []
     assert "dots" in (await bert.ask(group, "/styles")).words

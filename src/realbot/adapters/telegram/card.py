@@ -76,7 +76,7 @@ class Cards:
             if isinstance(status, Failed | Cancelled):
                 return Card(ended(job.request, status), rows)
             assert isinstance(status, Done)
-            text = self._finished(job.user, job.id, job.request, status, group)
+            text = self.finished(job.user, job.id, job.request, status, group)
             try:
                 pictures = await self.pictures(job.user, job.request, status)
             except Refused as error:
@@ -88,7 +88,7 @@ class Cards:
     ) -> Card:
         """The card of a picture in the history. Raises Refused when the picture is lost."""
         rows = self.rows(user, job_id, request, done, group, favourite=favourite)
-        text = self._finished(user, job_id, request, done, group)
+        text = self.finished(user, job_id, request, done, group)
         return Card(text, rows, await self.pictures(user, request, done))
 
     def rows(
@@ -109,7 +109,8 @@ class Cards:
         path = await self._studio.picture(user, done.images[index])
         return Picture(path, words.file_name(request, done.seed, index), plain(_alt(request), ALT))
 
-    def _finished(self, owner: User, job_id: str, request: Request, done: Done, group: str) -> Text:
+    def finished(self, owner: User, job_id: str, request: Request, done: Done, group: str) -> Text:
+        """What stands below a finished job; `group` is the key of where it is shown, empty in private."""
         if isinstance(request, Train):
             return traincard.finished(request, done, traincard.of(self._studio, owner, job_id), private=not group)
         return finished(request, done)

@@ -50,7 +50,7 @@ class Gallery:
         styles, note = self._studio.styles(viewer.origin, viewer.user), ""
         own = trained.owned(self._studio, viewer.user, str(state.get("name", ""))) if state.get("own") else None
         if own is not None and state["own"] != "delete":
-            note = await trained.done(self._studio, viewer, own, str(state["own"]))
+            note = await trained.done(self._studio, viewer, own, str(state["own"]), owner=self._owner(viewer))
             styles = self._studio.styles(viewer.origin, viewer.user)
             if trained.owned(self._studio, viewer.user, own.name) is None:
                 return replace(self._list(styles, int(state.get("page", 0))), note=note)
@@ -63,6 +63,9 @@ class Gallery:
             raise Invalid(sentences.no_such_style(plain(name, 60), near), nearest=near)
         screen = await self._one(viewer, found, styles.index(found) // PAGE, really=state.get("own") == "delete")
         return replace(screen, note=note)
+
+    def _owner(self, viewer: Viewer) -> bool:
+        return int(viewer.user.id) in self._front.settings.owners
 
     @staticmethod
     def _list(styles: Sequence[Style], page: int) -> Screen:
@@ -96,7 +99,7 @@ class Gallery:
         )
         copy = [Key(f"📋 {use}", copy=use)] if len(use) <= COPY else []
         own = trained.owned(self._studio, viewer.user, style.name)
-        keys = [] if own is None else trained.rows(own, viewer.origin, page, really=really)
+        keys = [] if own is None else trained.rows(own, viewer.origin, page, owner=self._owner(viewer), really=really)
         rows = [copy, *keys, [to(f"‹ {sentences.all_styles()}", "styles", page=page)]]
         return Screen(text, rows, sample[1] if sample else None)
 

@@ -278,10 +278,6 @@ class Presses:
         await self._offer(press, self._usual(press, entry, favourite=on))
         return ""
 
-    async def usual(self, press: Press) -> None:
-        """Put the buttons below a card that are there when nothing is asked. Raises NotYours when it is deleted."""
-        await self._offer(press, self._usual(press, await self._studio.shown(press.action)))
-
     async def _recipe(self, press: Press) -> None:
         """How a picture was made, to read, to copy, to share and to paint."""
         entry = await self._studio.shown(press.action)

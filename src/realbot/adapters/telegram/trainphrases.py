@@ -73,6 +73,17 @@ def sharing(name: str) -> Text:
     return filled(text, command=code(f"/styles {name}"))
 
 
+def publish(*, on: bool) -> str:
+    """For owners of the bot."""
+    return _("Share with everybody") if on else _("Share with everybody no longer")
+
+
+def published(style: str, *, on: bool) -> str:
+    if on:
+        return _("Everybody everywhere may use the style {style} now.").format(style=style)
+    return _("The style {style} is not shared everywhere any more.").format(style=style)
+
+
 def trainers() -> str:
     return _("Who trains")
 

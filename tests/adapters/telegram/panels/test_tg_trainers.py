@@ -100,19 +100,35 @@ async def test_the_help_and_the_menu_tell_of_it_where_it_is_allowed(world):
         assert ("/train – train a style on your own pictures" in (await person.ask(chat, "/help")).words) is told
 
 
-async def test_styles_that_people_share_stand_among_those_that_a_group_allows(world):
-    chat, origin = world.group, Origin("telegram", str(world.group.id), server=str(world.group.id))
-    carl = replace(user(world.carl), roles=frozenset({"administrators"}))
+async def trained(world, person, origin: Origin) -> None:
+    """A style "dots" of this person."""
+    somebody = replace(user(person), roles=frozenset({"owners", "administrators"}))
     files = [Brought(f"{n}.png", taken(n)) for n in range(4)]
-    plan = await world.studio.plan(carl, origin, "dots", "dotty", files, steps=4)
-    job = await world.studio.submit(carl, plan.request, origin)
+    plan = await world.studio.plan(somebody, origin, "dots", "dotty", files, steps=4)
+    job = await world.studio.submit(somebody, plan.request, origin)
     await until(world.home.easel.working)
     InProcessPool.finish(world.home.easel)
     assert isinstance(await end(job), Done)
+
+
+async def test_styles_that_people_share_stand_among_those_that_a_group_allows(world):
+    chat, origin = world.group, Origin("telegram", str(world.group.id), server=str(world.group.id))
+    await trained(world, world.carl, origin)
     for on, told in ((False, 0), (True, 1), (False, 0)):
-        await world.studio.share(carl, "dots", origin, on)
+        await world.studio.share(user(world.carl), "dots", origin, on)
         screen = await world.carl.ask(chat, "/realbot styles")
         assert sum("dots" in label for label in screen.labels) == told
-    await world.studio.share(carl, "dots", origin, True)
+    await world.studio.share(user(world.carl), "dots", origin, True)
     await world.carl.ask(chat, "/realbot styles deny dots")
     assert "dots" not in [style.name for style in world.studio.styles(origin, user(world.anna))]
+
+
+async def test_an_owner_of_the_bot_shares_a_style_everywhere(world):
+    await trained(world, world.root, Origin("telegram", str(world.root.id)))
+    page = await world.root.ask(world.root.chat, "/styles dots")
+    pressed = await world.root.press(page, "Share with everybody")
+    assert pressed.text == "Everybody everywhere may use the style dots now."
+    assert "Share with" not in seen(await world.anna.ask(world.anna.chat, "/styles dots"))
+    await world.root.press(page, "Share with everybody no longer")
+    answer = await world.anna.ask(world.anna.chat, "/styles dots")
+    assert "no style dots" in answer.words
