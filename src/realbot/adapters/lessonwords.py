@@ -25,6 +25,8 @@ def button(verb: str) -> str:
         "unshare_server": _("Share with this server no longer"),
         "share_group": _("Share with this group"),
         "unshare_group": _("Share with this group no longer"),
+        "publish": _("Share everywhere"),
+        "unpublish": _("Share everywhere no longer"),
         "metrics": _("Metrics"),
         "weights": _("Weights"),
         "delete": _("Delete"),

@@ -108,5 +108,17 @@ async def test_the_owner_of_the_application_trains_where_nobody_else_may(discord
         await gathers(owner, owner.dm, set_of(4))
         await anna.forge(panel(owner, owner.dm), panel(owner, owner.dm).buttons[0]["custom_id"])
         assert not bench.pool.working()
-        await owner.press(panel(owner, owner.dm), "Train")
+        pressed = await owner.press(panel(owner, owner.dm), "Train")
         await soon(bench.pool.working)
+        bench.pool.finish()
+        await arrives(pressed.message, "The style is trained")
+        shown = (await owner.slash(channel, "styles", style="tiles")).message
+        await soon(lambda: "Share everywhere" in shown.labels, "it cannot be shared")
+        await owner.press(shown, "Share everywhere")
+        await soon(lambda: "Share everywhere no longer" in shown.labels, "it is not shared")
+        assert [value for _, value in await anna.complete(anna.dm, "imagine", "style", "tiles", prompt="x")] == [
+            "tiles"
+        ]
+        await owner.press(shown, "Share everywhere no longer")
+        await soon(lambda: "Share everywhere" in shown.labels, "it is still shared")
+        assert await anna.complete(channel, "imagine", "style", "tiles", prompt="x") == []

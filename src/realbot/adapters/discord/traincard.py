@@ -31,7 +31,7 @@ def standing(studio: Studio, user: User, job_id: str, request: Train, server_key
     found = next((one for one in studio.trained(user) if (one.name, one.job) == (request.style, job_id)), None)
     if found is None:
         return Standing()
-    return Standing(True, bool(server_key) and server_key in found.shared, bool(server_key))
+    return Standing(True, server_key in found.shared, bool(server_key))
 
 
 def waiting(status: Waiting, before: Running | None, ready: int | None, trouble: str) -> list[str]:

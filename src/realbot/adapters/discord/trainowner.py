@@ -12,11 +12,12 @@ from realbot.adapters.discord.panels import Interaction
 from realbot.adapters.discord.trained import send
 from realbot.errors import NotYours
 from realbot.studio import Studio
+from realbot.wardrobe import EVERYWHERE
 
 #: The verbs of the buttons, those of the question included.
-VERBS: Final = frozenset({"share", "unshare", "metrics", "weights", "remove", "removed"})
+VERBS: Final = frozenset({"share", "unshare", "publish", "unpublish", "metrics", "weights", "remove", "removed"})
 #: After which of them the style's card is shown again.
-SHOWN: Final = frozenset({"share", "unshare"})
+SHOWN: Final = frozenset({"share", "unshare", "publish", "unpublish"})
 
 
 class Owner:
@@ -39,6 +40,9 @@ class Owner:
         if server:
             verb = "unshare" if server in found.shared else "share"
             controls.append(button(lessonwords.button(f"{verb}_server"), verb))
+        if "owners" in user.roles:
+            verb = "unpublish" if EVERYWHERE in found.shared else "publish"
+            controls.append(button(lessonwords.button(verb), verb))
         controls += [button(lessonwords.button(verb), verb) for verb in ("metrics", "weights")]
         return [*controls, button(lessonwords.button("delete"), "remove")]
 
@@ -49,6 +53,10 @@ class Owner:
         match verb:
             case "share" | "unshare":
                 await self._studio.share(user, name, origin, verb == "share")
+            case "publish" | "unpublish":
+                if "owners" not in user.roles:
+                    raise NotYours
+                await self._studio.publish(user, name, verb == "publish")
             case "metrics":
                 await send(interaction, name, self._studio.metrics(user, name), f"{name}.csv", lessonwords.metrics())
                 return False
