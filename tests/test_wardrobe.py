@@ -34,6 +34,9 @@ async def test_a_style_is_its_owners_until_it_is_shared(tmp_path: Path):
             await r.studio.discard(BERT, "dots")
         with pytest.raises(NotYours):
             r.studio.weights(BERT, "dots")
+        with pytest.raises(Invalid, match="there are no styles here"):
+            await r.studio.prefer(BERT, styles=(StyleUse("dots"),))
+        await r.studio.prefer(ANNA, styles=(StyleUse("dots"),))
         await r.studio.share(ANNA, "dots", SERVER, on=True)
         assert (names(BERT), names(BERT, OTHER)) == (["dots"], [])
         assert isinstance(await end(await r.studio.submit(BERT, USE, SERVER)), Done)

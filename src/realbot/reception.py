@@ -18,7 +18,7 @@ from .jobs import Generate, Origin, User
 from .policy import ranges
 from .preferences import Preferences
 from .store import Store
-from .styles import Styles
+from .styles import Style, Styles
 
 
 class Reception:
@@ -106,8 +106,13 @@ class Reception:
                 raise Invalid("There is no preference {name}.", name=name, word=name, nearest=nearest(name, known))
         plain = {name: getattr(usual, name) if value is None else value for name, value in changes.items()}
         prefs = replace(await self.preferences(user), **plain)
-        await self._desk.files(Generate(prompt="x", styles=prefs.styles))
-        prefs = replace(prefs, styles=tuple(replace(use, name=self._styles.get(use.name).name) for use in prefs.styles))
+        await self._desk.swept()
+
+        def usable(style: Style) -> bool:
+            return self._store.wardrobe.somewhere(style, user.key)
+
+        own = (replace(use, name=self._styles.get(use.name, usable).name) for use in prefs.styles)
+        prefs = replace(prefs, styles=tuple(own))
         request = prefs.over(Generate(prompt="x"))
         ranges(request, self._house.settings(None).limits)
         resolve(request, self._desk.preset)

@@ -75,6 +75,11 @@ class Wardrobe:
         mine = bool(user_key) and self._people.same(found.owner, user_key)
         return mine or EVERYWHERE in found.shared or bool(server and server in found.shared)
 
+    def somewhere(self, style: Style, user_key: str) -> bool:
+        """Whether there is a place in which a person may use a style."""
+        found = self._styles.get(style.name)
+        return self.visible(style, user_key, "") or bool(found and found.shared)
+
     def lesson(self, job: str) -> Path:
         """Where a training keeps what going on needs, and afterwards its table and chart."""
         return self._school / job
