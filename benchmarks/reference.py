@@ -102,10 +102,16 @@ class Measure:
         for n, (words, _, _) in enumerate(self.asked):
             begin: dict[str, Any] = {"source": self.plain[n]} if content == "source" else {}
             seed = 500 + n if content == "source" else n
-            reference = references[n % len(references)]
+            reference = references[self._turn(n)]
             found.append(self.studio.paint(words, seed, reference=reference, reference_weight=weight, **begin))
         gain = self._margins(found, look) - self._margins(before, look)
         return self._row(found, gain)
+
+    def _turn(self, n: int) -> int:
+        """Which reference picture `n` gets: of another object, and on another background."""
+        asked = evaluate.prompts(100)[-REFERENCES:]
+        turns = ((n + k) % REFERENCES for k in range(3, 3 + REFERENCES))
+        return next(k for k in turns if asked[k][1] != self.asked[n][1] and asked[k][2] != self.asked[n][2])
 
     def without(self, content: str) -> Row:
         return self._row(self.redone if content == "source" else self.plain, torch.zeros(len(self.asked)))
