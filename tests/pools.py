@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import json
 import struct
 import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from realbot.engine import (
     PROTOCOL,
@@ -27,13 +29,18 @@ from realbot.engine import (
 )
 from realbot.engine.models import denoised
 from realbot.errors import EngineLost
-from realbot.jobs import Generate, Upscale, canonical, from_json
+from realbot.jobs import Generate, Train, Upscale, canonical, from_json
 
 
 def steps(work: Work) -> int:
     """How many steps the work takes, as a real engine counts them."""
-    request = from_json(work.request)
-    return max(denoised(request), 1) if isinstance(request, Generate) else 1
+    match from_json(work.request):
+        case Generate() as request:
+            return max(denoised(request), 1)
+        case Train(steps=count):
+            return count
+        case _:
+            return 1
 
 
 def drawn(work: Work, words: bytes) -> bytes:
@@ -43,7 +50,8 @@ def drawn(work: Work, words: bytes) -> bytes:
         head = Path(work.files[request.source]).read_bytes()[16:24]
         width, height = (side * request.factor for side in struct.unpack(">II", head))
     else:
-        width, height = request.width or 64, request.height or 64
+        painted = isinstance(request, Generate)
+        width, height = (request.width or 64, request.height or 64) if painted else (64, 64)
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
@@ -53,6 +61,27 @@ def drawn(work: Work, words: bytes) -> bytes:
     pixels = zlib.compress(line * height, 1)
     parts = {b"IHDR": header, b"tEXt": b"words\0" + words, b"IDAT": pixels, b"IEND": b""}
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(name, data) for name, data in parts.items())
+
+
+def numbers(work: Work, n: int) -> dict[str, float]:
+    """What is measured in a training."""
+    if work.request["verb"] != "train":
+        return {}
+    return {"loss": 1 / n, "smoothed": 1 / n, "validation": 1 / n, "rate": 1e-3, "speed": 8.0, "left": steps(work) - n}
+
+
+def lora(path: Path, *, fill: int = 1, trigger: str = "") -> None:
+    """A small style file in the format that trainers write; `fill` makes another one of the same shape."""
+    shapes = {"transformer.x_embedder.lora_A.weight": (2, 4), "transformer.x_embedder.lora_B.weight": (4, 2)}
+    header: dict[str, Any] = {"__metadata__": {"realbot.trigger": trigger}}
+    body = b""
+    for name, shape in shapes.items():
+        size = shape[0] * shape[1] * 4
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(body), len(body) + size]}
+        body += bytes([0, 0, fill, 0x3C]) * (size // 4)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + body)
 
 
 @dataclass
@@ -190,7 +219,7 @@ class InProcessPool:
     def step(self, n: int, name: str = "one") -> None:
         one = self.engines[name]
         assert one.work is not None
-        self.tell(one, Step(one.work.key, n, steps(one.work)))
+        self.tell(one, Step(one.work.key, n, steps(one.work), None, numbers(one.work, n)))
 
     def fail(self, kind: str, detail: str = "", *, ok: bool = True, name: str = "one") -> None:
         one = self.engines[name]
@@ -211,10 +240,20 @@ class InProcessPool:
             path.write_bytes(b"spoiled" if spoil else data)
             pictures.append(Picture(str(path), hashlib.sha256(data).hexdigest(), len(data), seed))
         self.produced.append(work.key)
-        upscaled = work.request["verb"] == "upscale"
-        notes = (("upscaled", "lanczos"),) if upscaled else ()
-        stages = {"upscale" if upscaled else "denoise": seconds}
-        self.end(one, Produced(work.key, tuple(pictures), "image/png", seconds, stages, notes))
+        verb = work.request["verb"]
+        notes = (("upscaled", "lanczos"),) if verb == "upscale" else ()
+        stages = {{"upscale": "upscale", "train": "train"}.get(verb, "denoise"): seconds}
+        weights = self.learnt(work, spoil=spoil) if verb == "train" else None
+        self.end(one, Produced(work.key, tuple(pictures), "image/png", seconds, stages, notes, weights))
+
+    def learnt(self, work: Work, *, spoil: bool = False) -> Picture:
+        """A small style file, another one for each training."""
+        path = self.spool / f"{work.key}-style.safetensors"
+        lora(path, fill=hashlib.sha256(canonical(work.request)).digest()[0], trigger=work.request["trigger"])
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        if spoil:
+            path.write_bytes(b"spoiled")
+        return Picture(str(path), sha256, path.stat().st_size, 0)
 
     async def paint(self, one: Engine, work: Work) -> None:
         of = steps(work)
@@ -223,7 +262,7 @@ class InProcessPool:
             if work.key in one.cancelled:
                 self.end(one, Cancelled(work.key, n))
                 return
-            self.tell(one, Step(work.key, n, of))
+            self.tell(one, Step(work.key, n, of, None, numbers(work, n)))
             if n == 1 and self.poison.get(work.request.get("prompt", ""), 0):
                 self.poison[work.request["prompt"]] -= 1
                 self.crash(one.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pools import InProcessPool
+from pools import InProcessPool, lora
 from realbot.config import Settings
 from realbot.jobs import Done, Generate, Job, Origin, Status, User
 from realbot.store import Store
@@ -19,6 +18,7 @@ from realbot.studio import Studio
 from realbot.styles import Styles
 from realbot.tickets import Pace
 
+__all__ = ["lora"]
 ANNA, BERT = User("web", "anna", "Anna"), User("web", "bert", "Bert")
 HERE = Origin("web", "page")
 QUICK = Pace(reattach=0.05, disk=0.02, sick=0.1)
@@ -72,7 +72,7 @@ async def rig(
     engines = pool or InProcessPool(folder / "spool", **options)
     styles_folder = folder / "styles"
     styles_folder.mkdir(parents=True, exist_ok=True)
-    styles = Styles([styles_folder])
+    styles = Styles([styles_folder, folder / "data" / "trained"])
     async with Store.open(folder / "data", clock) as store:
         studio = Studio(store, engines, settings(**(sections or {})), styles, pace=waits, clock=clock)
         await studio.open()
@@ -95,17 +95,3 @@ async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.002)
-
-
-def lora(path: Path, *, fill: int = 1, trigger: str = "") -> None:
-    """A small style file in the format that trainers write; `fill` makes another one of the same shape."""
-    shapes = {"transformer.x_embedder.lora_A.weight": (2, 4), "transformer.x_embedder.lora_B.weight": (4, 2)}
-    header: dict[str, Any] = {"__metadata__": {"realbot.trigger": trigger}}
-    body = b""
-    for name, shape in shapes.items():
-        size = shape[0] * shape[1] * 4
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(body), len(body) + size]}
-        body += bytes([0, 0, fill, 0x3C]) * (size // 4)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(len(text).to_bytes(8, "little") + text + body)

@@ -46,6 +46,29 @@ async def test_a_variation_is_the_same_request_from_its_picture_with_a_new_seed(
         assert Path(r.pool.works[-1].files[done.images[1]]).read_bytes().startswith(b"\x89PNG")
 
 
+async def test_a_model_that_edits_varies_without_a_strength(tmp_path: Path):
+    """A subtle variation begins with the picture that there is, a strong one where that one began."""
+    sections = {"model": {"name": "flux-kontext"}}
+    async with rig(tmp_path, sections=sections, bases=("flux-kontext",)) as r:
+        brought = io.BytesIO()
+        Image.new("RGB", (300, 200), "blue").save(brought, "PNG")
+        image = await r.studio.upload(ANNA, brought.getvalue())
+        job = await r.ask("make it green", source=image, seed=7)
+        done = await end(job)
+        assert isinstance(done, Done)
+        asked_for = job.request
+        assert isinstance(asked_for, Generate)
+        assert (asked_for.width, asked_for.height, asked_for.strength, asked_for.guidance) == (1248, 832, None, 2.5)
+        subtle = await r.studio.vary(ANNA, job.id, 0, "subtle")
+        strong = await r.studio.vary(ANNA, job.id, 0, "strong")
+        assert (subtle.source, strong.source) == (done.images[0], image)
+        assert subtle == replace(asked_for, source=done.images[0], seed=subtle.seed, model=None)
+        for one in (subtle, strong):
+            assert isinstance(await end(await asked(r, one)), Done)
+        with pytest.raises(Invalid, match="takes no strength"):
+            await r.ask("make it green", source=image, strength=0.5)
+
+
 async def test_what_one_may_start_from_one_may_look_at_and_nobody_else(tmp_path: Path):
     async with rig(tmp_path) as r:
         brought = io.BytesIO()
@@ -53,9 +76,13 @@ async def test_what_one_may_start_from_one_may_look_at_and_nobody_else(tmp_path:
         image = await r.studio.upload(ANNA, brought.getvalue())
         with Image.open(await r.studio.source(ANNA, image)) as kept:
             assert kept.size == (64, 48)
+        request = (await asked(r, Generate(prompt="a cat", source=image, steps=2))).request
+        assert await r.studio.shape(ANNA, image) == (request.width, request.height)
         for user, other in ((BERT, image), (ANNA, "ab" * 32)):
             with pytest.raises(NotYours):
                 await r.studio.source(user, other)
+            with pytest.raises(NotYours):
+                await r.studio.shape(user, other)
 
 
 async def test_the_models_own_values_are_told_and_taken(tmp_path: Path):
@@ -314,3 +341,31 @@ async def test_Q11_who_waits_for_an_enlarged_picture_is_told_when_once_one_was_s
         assert 10 <= small.status.eta.low <= 20 <= small.status.eta.high <= 30
         r.pool.finish()
         await end(blocker)
+
+
+async def test_what_was_brought_outlives_a_restart_for_an_hour(tmp_path: Path):
+
+    def picture(colour: str = "blue") -> bytes:
+        buffer = io.BytesIO()
+        Image.new("RGB", (64, 64), colour).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    now = [1e9]
+    async with rig(tmp_path, clock=lambda: now[0]) as r:
+        image = await r.studio.upload(ANNA, picture())
+        gone = await r.studio.upload(BERT, picture(colour="green"))
+        await r.studio.erase(BERT)
+    now[0] += 3000
+    async with rig(tmp_path, clock=lambda: now[0]) as r:
+        with pytest.raises(NotYours):
+            await r.studio.submit(BERT, Generate(prompt="a cat", source=image), HERE)
+        with pytest.raises(NotYours):
+            await r.studio.submit(BERT, Generate(prompt="a cat", source=gone), HERE)
+        done = await end(await r.studio.submit(ANNA, Generate(prompt="a cat", source=image, steps=2), HERE))
+        assert isinstance(done, Done)
+        other = await r.studio.upload(ANNA, picture(colour="red"))
+    now[0] += 3700
+    async with rig(tmp_path, clock=lambda: now[0]) as r:
+        with pytest.raises(NotYours):
+            await r.studio.submit(ANNA, Generate(prompt="a cat", source=other), HERE)
+        assert await r.studio.submit(ANNA, Generate(prompt="a dog", source=image), HERE), "a request keeps it"

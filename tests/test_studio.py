@@ -119,7 +119,7 @@ async def test_Q5_lower_limits_hold_for_new_requests_only(tmp_path: Path):
         (Upscale(source="nonsense"), Invalid),
         (Generate(prompt="x", source="0" * 64), NotYours),
         (Generate(prompt="x", strength=0.5), Invalid),
-        (Train(style="x", trigger="x", images=()), Invalid),
+        (Train(style="x", trigger="x", images=()), Blocked),
     ],
 )
 async def test_Q17_nonsense_is_refused_and_leaves_nothing(tmp_path: Path, request_: Generate, error: type[Refused]):

@@ -214,6 +214,22 @@ def test_L11_two_files_with_one_name_are_both_refused(folder):
     assert styles.broken["ink.safetensors"] == "has the same name as Ink.safetensors; rename one of them"
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("ink", "\uff49\uff4e\uff4b"), ("my-ink", "my ink"), ("fine", "\ufb01ne"), ("caf\u00e9", "cafe\u0301")],
+)
+def test_L11_two_forms_of_one_name_in_unicode_are_both_refused(folder, one, other):
+    """Wide letters, a ligature, and an accent as one character or two."""
+    for name in (one, other):
+        (folder / f"{name}.safetensors").write_bytes(packed())
+    if len(list(folder.iterdir())) < 2:
+        pytest.skip("this file system composes names")
+    styles = Styles([folder])
+    assert styles.names() == []
+    assert len(styles.broken) == 2
+    assert all("same name" in why or "needs a name" in why for why in styles.broken.values())
+
+
 def test_L11_the_earlier_folder_wins(folder):
     other = folder.parent / "other"
     other.mkdir()

@@ -7,6 +7,7 @@ import pickle
 import random
 import struct
 import time
+import tracemalloc
 from hashlib import sha256
 from pathlib import Path
 
@@ -34,6 +35,8 @@ def test_files_of_the_library_are_accepted_whatever_the_dialect(folder):
             ("x.lora_A.weight", "x.lora_B.weight"),
             ("lora_unet_x.lora_down.weight", "lora_unet_x.lora_up.weight"),
             ("unet.x.lora.down.weight", "unet.x.lora.up.weight"),
+            ("unet.x.processor.to_q_lora.down.weight", "unet.x.processor.to_q_lora.up.weight"),
+            ("double_blocks.0.processor.qkv_lora1.down.weight", "double_blocks.0.processor.qkv_lora1.up.weight"),
         ]
     ):
         for kind in ("float16", "float32", "float64"):
@@ -44,7 +47,8 @@ def test_files_of_the_library_are_accepted_whatever_the_dialect(folder):
     save_file(conv, folder / "conv.safetensors")
     styles = Styles([folder])
     assert not styles.broken
-    assert len(styles.names()) == 10
+    assert len(styles.names()) == 16
+    assert styles.get("float32-4").family == "flux"
 
 
 class Canary:
@@ -151,6 +155,10 @@ def test_L3_a_header_bomb_costs_neither_time_nor_memory(folder):
     began = time.process_time()
     assert reason(folder, framed(header)) == "holds no LoRA layers"
     assert time.process_time() - began < 2
+    tracemalloc.start()
+    assert reason(folder, framed(header)) == "holds no LoRA layers"
+    assert tracemalloc.get_traced_memory()[1] < 64 * 2**20
+    tracemalloc.stop()
     assert "header of more than" in reason(folder, framed(b" " * (MAX_HEADER + 1)))
 
 
@@ -191,6 +199,10 @@ def test_L4_ordinary_numbers_are_accepted(folder, kind, value):
         ({"x.lora_A.weight": tensor(4, 8)}, "do not fit together"),
         ({"x.lora_A.weight": tensor(4, 8), "y.lora_B.weight": tensor(8, 4)}, "do not fit together"),
         ({"x.lora_A.weight": tensor(4, 8), "x.lora_B.weight": tensor(8, 2)}, "do not fit together"),
+        (
+            {"x_lora1.down.weight": tensor(4, 8), "x_lora2.up.weight": tensor(8, 4)},
+            "do not fit together",
+        ),
         ({"x.lora_A.weight": tensor(0, 8), "x.lora_B.weight": tensor(8, 0)}, "rank that is not between 1 and 1024"),
         ({"x.lora_A.weight": tensor(4096, 1), "x.lora_B.weight": tensor(1, 4096)}, "rank that is not between"),
         ({"x.lora_A.weight": tensor(4), "x.lora_B.weight": tensor(4)}, "rank that is not between"),

@@ -25,7 +25,7 @@ from realbot.jobs import Generate
 from realbot.sections import Limits
 from realbot.store import Store
 from realbot.uploads import KEEP, Uploads
-from studios import ANNA, BERT, HERE, end, rig
+from studios import ANNA, BERT, HERE, end, rig, until
 
 
 def drawing(width: int = 80, height: int = 48, mode: str = "RGB") -> Image.Image:
@@ -280,14 +280,29 @@ async def test_a_picture_that_nobody_asks_for_is_deleted_after_an_hour(tmp_path:
             await store.picture(unused)
 
 
-async def test_I10_a_picture_that_was_brought_before_a_restart_must_be_brought_again(tmp_path: Path):
+async def test_I10_a_picture_that_was_brought_before_a_restart_can_still_be_used(tmp_path: Path):
     async with rig(tmp_path) as r:
         image = await r.studio.upload(ANNA, file(drawing()))
     async with rig(tmp_path) as r:
-        with pytest.raises(NotYours):
-            await r.ask("a cat", source=image)
-        assert await r.studio.upload(ANNA, file(drawing())) == image
         await end(await r.ask("a cat", source=image))
+
+
+async def test_I10_a_picture_is_there_when_its_turn_comes_however_late(tmp_path: Path):
+    """What was brought is kept with the request, so that no address is needed when it is painted."""
+    now = 1000.0
+    async with rig(tmp_path, clock=lambda: now) as r:
+        r.pool.die("one")
+        image = await r.studio.upload(ANNA, file(drawing()))
+        job = await r.ask("a cat", source=image)
+        expected = await r.store.picture(image)
+        content = expected.read_bytes()
+    now += 30 * KEEP
+    async with rig(tmp_path, clock=lambda: now) as r:
+        await r.studio.upload(BERT, file(drawing(60, 60)))
+        await until(lambda: r.pool.works)
+        (work,) = r.pool.works
+        assert work.key.job == job.id
+        assert Path(work.files[image]).read_bytes() == content
 
 
 async def test_P12_of_a_person_who_is_deleted_no_picture_stays_that_was_brought(tmp_path: Path):

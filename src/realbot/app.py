@@ -144,7 +144,8 @@ def styles(settings: Settings) -> Styles:
     """The styles of the settings' folder, and of realbot itself where they fit the model."""
     own = settings.paths.styles or settings.paths.data / "styles"
     fits = preset(settings.model.name, settings.model.path).source == str(bundled())
-    return Styles([bundled().with_name("styles"), own] if fits else [own])
+    bundle = [bundled().with_name("styles")] if fits else []
+    return Styles([*bundle, own, settings.paths.data / "trained"])
 
 
 def _pool(settings: Settings) -> EnginePool:

@@ -38,6 +38,8 @@ _PROMPTS = """
     SELECT DISTINCT json_extract(request, '$.prompt') AS prompt FROM jobs
         WHERE seq IN (SELECT job FROM behind) AND json_extract(request, '$.prompt') IS NOT NULL
 """
+#: Seconds for which a picture stays that was brought, or shown to somebody, and that no request names.
+KEEP = 3600.0
 _HISTORY = JOB + f" WHERE {MINE} AND seq < :before AND state IN ('produced', 'delivering', 'delivered', 'kept')"
 
 
@@ -184,10 +186,22 @@ class Archive:
         values = {"image": image, "user": user.key}
         return await self._writer.run(lambda db: rows.one(db, sql, values), write=False) is not None
 
+    async def bring(self, user_key: str, image: ImageId) -> None:
+        """An account brought this picture now; without a request that names it, it stays for `KEEP` seconds."""
+        await self._change("INSERT OR REPLACE INTO brought VALUES (?, ?, ?)", (user_key, image, self._clock()))
+
+    async def brought(self) -> list[tuple[str, ImageId, float]]:
+        """Who brought which pictures lately, and how many seconds ago; older ones are forgotten."""
+        now = self._clock()
+        await self._change("DELETE FROM brought WHERE at < ?", (now - KEEP,))
+        found = await self._writer.run(lambda db: rows.rows(db, "SELECT * FROM brought"), write=False)
+        return [(row["user_key"], row["image"], max(now - row["at"], 0.0)) for row in found]
+
     async def sweep(self) -> int:
         """Delete half-written picture files and those that nothing refers to; return how many."""
+        sql = "SELECT image FROM pictures UNION SELECT image FROM brought WHERE at >= ?"
         async with self._files:
-            known = await self._writer.run(lambda db: rows.rows(db, "SELECT DISTINCT image FROM pictures"), write=False)
+            known = await self._writer.run(lambda db: rows.rows(db, sql, (self._clock() - KEEP,)), write=False)
             return await asyncio.to_thread(self._pictures.sweep, {row["image"] for row in known} | set(self._fresh))
 
     async def _rows(self, sql: str, arguments: Arguments = ()) -> list[Row]:

@@ -23,6 +23,7 @@ from .jobs import ImageId, User
 from .people import People
 from .registry import Registry
 from .rows import ACCOUNTS, DAY, MINE
+from .wardrobe import Wardrobe
 from .writer import Writer
 
 #: Tables beside the jobs that hold something of a person, and the column that says of whom.
@@ -34,6 +35,8 @@ OWNED = {
     "inbox": "owner",
     "people": "user_key",
     "codes": "user_key",
+    "trained": "user_key",
+    "brought": "user_key",
 }
 #: Seconds for which a file that was handed out stays on the disk.
 STAY = 3600.0
@@ -46,6 +49,7 @@ class Belongings(Registry, Inbox):
         super().__init__(folder, writer, clock)
         self._pepper = pepper
         self.people = People(writer, clock, pepper)
+        self.wardrobe = Wardrobe(folder, writer, self.people, clock)
 
     async def export(self, user: User, *, pictures: bool = True) -> Path:
         """A ZIP file with every row and picture of a person, of all linked accounts, for the process's owner to read.
@@ -74,7 +78,8 @@ class Belongings(Registry, Inbox):
         images = sorted({row["image"] for row in told["pictures"]}) if pictures else []
         folder = self.folder / "exports"
         name = f"{self._alias(user.key)[:16]}-{secrets.token_hex(16)}.zip"
-        return await asyncio.to_thread(self._pack, folder / name, {"user": user.key, **told}, images)
+        styles = [row["name"] for row in told["trained"] if row["sha256"]]
+        return await asyncio.to_thread(self._pack, folder / name, {"user": user.key, **told}, images, styles)
 
     async def erase(self, user: User) -> int:
         """Delete every row, picture and file of a person, of all linked accounts, and return how many jobs there were.
@@ -83,16 +88,18 @@ class Belongings(Registry, Inbox):
         them; administrators' changes stay without a name, and the ids of messages stay without content.
         """
 
-        async def work(db: aiosqlite.Connection) -> tuple[list[str], int, list[ImageId]]:
+        async def work(db: aiosqlite.Connection) -> tuple[list[str], int, list[ImageId], list[tuple[str, str]]]:
+            trained = await rows.rows(db, f"SELECT name, job FROM trained WHERE {MINE}", {"user": user.key})
             found = await rows.rows(db, f"SELECT seq FROM jobs WHERE {MINE}", {"user": user.key})
             images = await deleted(db, [row["seq"] for row in found])
             keys = [row["user_key"] for row in await rows.rows(db, ACCOUNTS, {"user": user.key})]
             for key in keys:
                 await self._part(db, key)
-            return keys, len(found), images
+            return keys, len(found), images, [(row["name"], row["job"]) for row in trained]
 
-        keys, gone, images = await self._writer.run(work)
+        keys, gone, images, styles = await self._writer.run(work)
         await self.people.open()
+        await self.wardrobe.gone(styles)
         await self._drop(images)
         for key in keys:
             await asyncio.to_thread(self._unpack, f"{self._alias(key)[:16]}-*")
@@ -117,7 +124,7 @@ class Belongings(Registry, Inbox):
         for path in (self.folder / "exports").glob(name):
             path.unlink(missing_ok=True)
 
-    def _pack(self, path: Path, told: dict[str, Any], images: Sequence[ImageId]) -> Path:
+    def _pack(self, path: Path, told: dict[str, Any], images: Sequence[ImageId], styles: Sequence[str]) -> Path:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         for old in list(path.parent.iterdir()):
             with contextlib.suppress(OSError):
@@ -131,6 +138,10 @@ class Belongings(Registry, Inbox):
                 file = self._pictures.path(image)
                 with contextlib.suppress(FileNotFoundError):
                     archive.write(file, f"pictures/{file.name}")
+            for style in styles:
+                file = self.wardrobe.file(style)
+                with contextlib.suppress(FileNotFoundError):
+                    archive.write(file, f"styles/{file.name}")
         return path
 
 

@@ -36,6 +36,7 @@ from .sections import (
     Reference,
     Section,
     Telegram,
+    Training,
     Upscale,
     Web,
     allowed,
@@ -96,6 +97,8 @@ class Settings(BaseSettings):
     """What one request and one person may ask for."""
     moderation: Moderation = Field(default_factory=Moderation)
     """What may not be asked for."""
+    training: Training = Field(default_factory=Training)
+    """Who may train styles on pictures of their own, and how much."""
     privacy: Privacy = Field(default_factory=Privacy)
     """What is kept and told."""
     override: dict[str, Override] = Field(default_factory=dict)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from .desk import Desk
-from .engine.models import FAMILIES, resolve
+from .engine.models import FAMILIES, resolve, shape
 from .errors import Invalid, NotYours
 from .house import House
 from .jobs import SEEDS, Generate, ImageId, Origin, Upscale, User
@@ -65,6 +65,11 @@ class Darkroom:
     async def source(self, user: User, image: ImageId) -> Path:
         """The file of a picture that this person may start from. Raises NotYours, and Invalid when it is lost."""
         return await self._desk.uploads.path(user, image)
+
+    async def shape(self, user: User, image: ImageId) -> tuple[int, int]:
+        """The width and height that are painted from a picture when no size is asked for. Raises as `source`."""
+        await self._desk.uploads.check(user, image)
+        return shape(await self._desk.uploads.size(image), self._desk.preset)
 
     def usual(self, request: Generate) -> Generate:
         """The request with the model's own values where it leaves something open. Raises Invalid."""
@@ -131,6 +136,10 @@ class Darkroom:
         row, image = await self._picture(user, job_id, index, shown=shown)
         if not isinstance(row.request, Generate):
             raise Invalid("An enlarged picture cannot be varied; vary the one it was made from.")
+        if self._desk.preset.edits:
+            # There is no strength: a subtle variation shows the words their own picture, a strong one paints anew.
+            begun = replace(row.request, source=image, mask=None, region=None) if strength == "subtle" else row.request
+            return replace(begun, strength=None, seed=secrets.randbelow(SEEDS), count=1, model=None)
         return replace(
             row.request,
             source=image,

@@ -10,26 +10,28 @@ from dataclasses import dataclass, field, replace
 from .engine.models import PRESETS, Preset, resolve, shape
 from .errors import Invalid
 from .house import House
-from .jobs import FACTORS, SEEDS, Generate, Origin, Request, Upscale, User, key_of, seeded
+from .jobs import FACTORS, SEEDS, Generate, Origin, Request, Train, Upscale, User, key_of, seeded
 from .policy import adult, ranges, words
 from .rows import Row, inputs
 from .sections import Limits
 from .store import Store
-from .styles import Styles
+from .styles import Style, Styles
 from .tickets import Notes, printed
+from .training import FEWEST, course_of
 from .uploads import Uploads
+from .wardrobe import taken
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A request that passed: resolved and with a seed."""
 
-    request: Generate | Upscale
+    request: Request
     notes: Notes
     asked_key: str  #: of the question without its seed
     question: str  #: of the question with its seed, among those who may share a picture; empty for nobody
     earlier: Row | None  #: the answer from before
-    pixels: int = 0  #: of an enlarged picture
+    pixels: int = 0  #: of an enlarged picture, or of what is learnt from in one step
 
 
 @dataclass(slots=True)
@@ -56,14 +58,14 @@ class Desk:
         """
         if isinstance(request, Upscale):
             return await self._enlarged(user, request, origin)
-        if not isinstance(request, Generate):
-            raise Invalid("Only pictures from words can be asked for here.")
+        if isinstance(request, Train):
+            return await self._taught(user, request, origin)
         settings = self.house.settings(origin)
         limits = settings.limits
         ranges(request, limits)
         words(request.prompt, settings.moderation.blocked)
         adult(await self.prompts(request), origin.adult, settings.moderation)
-        request = await self._styled(request)
+        request = await self._styled(user, request, origin)
         self.house.admit(request, origin)
         resolved, notes = resolve(await self._sourced(user, request, limits), self.preset)
         if request.steps is None and resolved.steps is not None:
@@ -100,21 +102,27 @@ class Desk:
             return None
         return await self.store.recall(key, user, self.house.circle(origin))
 
-    async def files(self, request: Generate | Upscale) -> dict[str, dict[str, str]]:
+    async def files(self, request: Request) -> dict[str, dict[str, str]]:
         """Path and sha256 of each style as it is on the disk now. Raises Invalid for an unknown or broken one."""
         if not isinstance(request, Generate) or not request.styles:
             return {}
-        async with self._sweeping:
-            await asyncio.to_thread(self.styles.sweep)
+        await self.swept()
         found = {use.name: self.styles.get(use.name) for use in request.styles}
         return {name: {"path": str(style.path), "sha256": style.sha256} for name, style in found.items()}
 
-    async def sources(self, request: Generate | Upscale) -> dict[str, str]:
+    async def swept(self) -> None:
+        """Look at the folders of styles now."""
+        async with self._sweeping:
+            await asyncio.to_thread(self.styles.sweep)
+
+    async def sources(self, request: Request) -> dict[str, str]:
         """The path of each picture that a request starts from. Raises Invalid for a lost one."""
         return {image: str(await self.store.picture(image)) for image in inputs(request)}
 
-    async def pixels(self, request: Generate | Upscale) -> int:
-        """Those of an enlarged picture; 0 for a painted one, whose request tells."""
+    async def pixels(self, request: Request) -> int:
+        """Those of an enlarged picture or of a step that is learnt; 0 for a painted one, whose request tells."""
+        if isinstance(request, Train):
+            return self.preset.width * self.preset.height * (request.batch or 1)
         if not isinstance(request, Upscale):
             return 0
         width, height = await self.uploads.size(request.source)
@@ -123,6 +131,8 @@ class Desk:
     async def prompts(self, request: Request) -> list[str]:
         """The words behind a picture: of its request, and of those that made the pictures it begins with."""
         own = [request.prompt] if isinstance(request, Generate) else []
+        if isinstance(request, Train):
+            own = [request.style, request.trigger, *request.captions]
         return own + [prompt for image in inputs(request) for prompt in await self.store.prompts(image)]
 
     def question(self, user: User, request: Request, hashes: Mapping[str, str], origin: Origin) -> str:
@@ -177,12 +187,45 @@ class Desk:
         seed = next((seed for seed in drawn if seed is not None), None)
         return self._drawn.setdefault((user.key, asked_key), secrets.randbelow(SEEDS) if seed is None else seed)
 
-    async def _styled(self, request: Generate) -> Generate:
+    def named(self, name: str) -> None:
+        """Raise Invalid when a style has this name already, whosever it is."""
+        if name in self.styles.names():
+            raise taken(name)
+
+    async def _taught(self, user: User, request: Train, origin: Origin) -> Asked:
+        settings = self.house.settings(origin)
+        self.house.admit(request, origin)
+        self.house.teach(user, origin)
+        course = course_of(request, self.preset.name)
+        request = replace(
+            request, style=course.style, trigger=course.trigger, rate=course.rate, batch=course.batch, seed=course.seed
+        )
+        if len(set(request.images)) < max(len(request.images), FEWEST):
+            raise Invalid("A style needs at least {least} different pictures.", least=FEWEST)
+        if len(request.captions) not in (0, len(request.images)):
+            raise Invalid("There are {count} captions for {pictures} pictures.",
+                          count=len(request.captions), pictures=len(request.images))  # fmt: skip
+        told = await self.prompts(request)
+        for text in told:
+            words(text, settings.moderation.blocked)
+        adult(told, origin.adult, settings.moderation)
+        for image in request.images:
+            await self.uploads.check(user, image)
+        await self.swept()
+        self.named(request.style)
+        return Asked(request, (), "", "", None, await self.pixels(request))
+
+    async def _styled(self, user: User, request: Generate, origin: Origin) -> Generate:
         """With the styles' own names. Raises Invalid for unknown ones and those made for another model."""
-        await self.files(request)
+
+        def visible(style: Style) -> bool:
+            return self.store.wardrobe.visible(style, user.key, origin.server_key)
+
+        if request.styles:
+            await self.swept()
         uses = []
         for use in request.styles:
-            style = self.styles.get(use.name)
+            style = self.styles.get(use.name, visible)
             other = style.family if style.family not in ("", self.preset.family) else ""
             if self.preset.name in PRESETS and style.base not in ("", self.preset.name):
                 other = style.base

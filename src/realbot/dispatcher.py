@@ -10,21 +10,22 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from .desk import Desk
 from .endings import ERRORS, Endings
 from .engine import Cancelled, EngineDown, EnginePool, EngineUp, Fact, Failed, Produced, RunKey, Started, Step
 from .errors import EngineLost, Invalid, Refused
 from .forecast import Forecast
-from .jobs import Generate, Waiting, key_of
+from .jobs import Upscale, Waiting, key_of
 from .orders import order
+from .preemption import Preemption
 from .queue import Place
 from .rows import inputs
 from .store import Store
 from .suspects import Suspects
+from .tasks import Tasks
 from .tickets import Bench, Pace, Run, Ticket, printed
 
 log = logging.getLogger(__name__)
@@ -52,11 +53,15 @@ class Dispatcher:
     _suspects: Suspects = field(default_factory=Suspects)
     _aside: dict[str, Ticket] = field(default_factory=dict)
     _landing: set[Run] = field(default_factory=set)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _tasks: Tasks = field(default_factory=Tasks)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     _reader: asyncio.Task[None] | None = None
     _paused: bool = False
     _closing: bool = False
+    _preemption: Preemption = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._preemption = Preemption(self.pool, self.forecast, self.endings.line, self.desk.house)
 
     def add(self, ticket: Ticket) -> None:
         """An accepted job takes its place in the line; `feed` then looks whether an engine is free for it."""
@@ -75,6 +80,7 @@ class Dispatcher:
         What is not finished by then keeps its row and its place.
         """
         self._closing = True
+        await self._preemption.close()
         deadline = self.monotonic() + grace
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
@@ -84,11 +90,7 @@ class Dispatcher:
         await self.pool.close(max(deadline - self.monotonic(), 0.0))
         if self._reader is not None:
             await self._reader
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=1.0)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        await self._tasks.close(1.0)
 
     async def withdraw(self, ticket: Ticket) -> bool:
         """Cancel; False when it is too late. The engine stops before its next step, and nobody waits for that."""
@@ -119,7 +121,9 @@ class Dispatcher:
             ticket.attempt += 1
             run = Run(ticket, RunKey(ticket.id, ticket.attempt), bench.boot)
             bench.run = ticket.run = run
-            self._spawn(self._start(bench, run))
+            self._tasks.spawn(self._start(bench, run))
+        if any(ticket.idle for ticket in self.endings.tickets.values()):
+            self._tasks.spawn(self._preemption.look(self._next, self.feed))
         self._settle()
 
     def _next(self, bases: tuple[str, ...]) -> Place | None:
@@ -129,7 +133,7 @@ class Dispatcher:
 
         def alone(place: Place) -> bool:
             ticket = self.endings.tickets[place.job]
-            if self.desk.house.held(ticket.job.origin):
+            if self.desk.house.held(ticket.job):
                 return False
             return not ticket.question or ticket.question not in busy
 
@@ -146,17 +150,17 @@ class Dispatcher:
         if not benches or self._landing or any(not bench.ready or bench.run is not None for bench in benches):
             return
         tickets = self.endings.tickets
-        left = [place for place in self.endings.line if not self.desk.house.held(tickets[place.job].job.origin)]
+        left = [place for place in self.endings.line if not self.desk.house.held(tickets[place.job].job)]
         if not left:
             self._convict()
         for place in left:
             detail = f"The model {place.model} is not loaded any more."
-            self._spawn(self.endings.fail(self.endings.tickets[place.job], "ModelMissing", detail))
+            self._tasks.spawn(self.endings.fail(self.endings.tickets[place.job], "ModelMissing", detail))
 
     def _convict(self) -> None:
         for ticket in self._aside.values():
             self._suspects.forget(ticket.id)
-            self._spawn(self.endings.condemn(ticket))
+            self._tasks.spawn(self.endings.condemn(ticket))
         self._aside.clear()
 
     async def _start(self, bench: Bench, run: Run) -> None:
@@ -183,11 +187,13 @@ class Dispatcher:
         files = await self.desk.files(request)
         hashes = {name: file["sha256"] for name, file in files.items()}
         run.fingerprint = printed(engine, hashes)
-        earlier = await self.desk.find(ticket.job.user, key_of(request, run.fingerprint), ticket.job.origin)
+        earlier = None
+        if not ticket.idle:
+            earlier = await self.desk.find(ticket.job.user, key_of(request, run.fingerprint), ticket.job.origin)
         if earlier is not None and await self.endings.answer(ticket, earlier):
             self._free(bench, run)
             return
-        if not ticket.ended and not await self.endings.insist(lambda: self._begin(run.key)):
+        if not ticket.ended and not await self.endings.begin(run.key):
             log.error("the store holds no job %s that could be started", ticket.id)
             await self.endings.cancel(ticket)
         if ticket.ended:
@@ -198,9 +204,10 @@ class Dispatcher:
         guess = self.forecast.timings.guess(ticket.features, switch=True)
         sources = await self.desk.sources(request)
         recipe, preview = self.parameters, self.previews
-        work = order(run, self.desk.preset, guess, files, sources, recipe=recipe, preview=preview)
+        folder = str(self.store.wardrobe.lesson(ticket.id).absolute())
+        work = order(run, self.desk.preset, guess, files, sources, recipe=recipe, preview=preview, folder=folder)
         run.work = work
-        if isinstance(request, Generate):
+        if not isinstance(request, Upscale):
             bench.styles = ticket.features.styles
         ticket.job.board.post(self.forecast.running(run, ticket.features.steps))
         try:
@@ -210,12 +217,9 @@ class Dispatcher:
             raise
         if ticket.ended:
             await self.pool.cancel(run.key)
-
-    async def _begin(self, key: RunKey) -> bool:
-        start = self.store.start
-        return await start(key.job, key.attempt) or (
-            await self.store.requeue(key.job) and await start(key.job, key.attempt)
-        )
+        elif ticket.idle:
+            # Somebody may have asked for a picture meanwhile.
+            await self._preemption.look(self._next, self.feed)
 
     def _free(self, bench: Bench | None, run: Run) -> None:
         if bench is not None and bench.run is run:
@@ -240,10 +244,11 @@ class Dispatcher:
                 if (held := self._held(key)) is not None:
                     held[1].started = self.monotonic()
                     self.changed()
-            case Step(key, n, of, preview):
+            case Step(key):
                 if (held := self._held(key)) is not None and not held[1].ticket.ended:
-                    held[1].step = n
-                    held[1].ticket.job.board.post(self.forecast.running(held[1], of, preview))
+                    self.forecast.step(held[1], fact)
+                    if self.desk.house.held(held[1].ticket.job):
+                        self._tasks.spawn(self._preemption.preempt(held[0]))
                     self.changed()
             case Produced():
                 await self._produced(fact)
@@ -253,7 +258,7 @@ class Dispatcher:
                 await self.pool.release(key)
                 if (held := self._held(key)) is not None:
                     held[1].work = None
-                    self._spawn(self._return(held[1], held[0]))
+                    self._tasks.spawn(self._return(held[1], held[0]))
 
     def _held(self, key: RunKey) -> tuple[Bench, Run] | None:
         """The engine and the run of a key, unless it is of an older attempt."""
@@ -271,7 +276,7 @@ class Dispatcher:
         bench.up, bench.boot, bench.down = fact, fact.boot, None
         if fact.fingerprint not in ("", self.desk.fingerprint):
             self.desk.fingerprint = fact.fingerprint
-            self._spawn(self.endings.insist(lambda: self.store.remember("fingerprint", fact.fingerprint)))
+            self._tasks.spawn(self.endings.insist(lambda: self.store.remember("fingerprint", fact.fingerprint)))
         run = bench.run
         if run is not None and run.work is not None and (back or run.boot != fact.boot):
             if run.key in fact.holding:
@@ -293,7 +298,7 @@ class Dispatcher:
         tell("engine %s is down: %s %s", fact.engine, fact.reason, fact.detail)
         bench.up, bench.down = None, fact
         if bench.run is not None and bench.run.work is not None and not self._closing:
-            self._spawn(self._wait_for(bench, bench.run, fact))
+            self._tasks.spawn(self._wait_for(bench, bench.run, fact))
         self.changed()
 
     async def _wait_for(self, bench: Bench, run: Run, fact: EngineDown) -> None:
@@ -306,7 +311,7 @@ class Dispatcher:
         run.work = None
         await self.pool.cancel(run.key)
         await self.pool.release(run.key)
-        self._spawn(self._return(run, bench, died=reason in DEATHS))
+        self._tasks.spawn(self._return(run, bench, died=reason in DEATHS))
 
     async def _return(self, run: Run, bench: Bench | None = None, *, died: bool = False) -> None:
         """Back to its place for another attempt, unless it ended meanwhile or took too many engines with it.
@@ -328,8 +333,10 @@ class Dispatcher:
                 for other in self._aside.values():
                     self.endings.line.put_back(other.place)
                 self._aside.clear()
-                self._spawn(self._pause())
+                self._tasks.spawn(self._pause())
                 self._paused = True
+        if ticket.ended and ticket.idle:
+            await self.store.wardrobe.leave(ticket.id, kept=False)
         self._free(bench, run)
 
     async def _pause(self) -> None:
@@ -350,7 +357,7 @@ class Dispatcher:
         # The engine goes on while the pictures are copied; the ticket keeps its run until they are committed.
         bench.run = None
         self._landing.add(run)
-        self._spawn(self._land(run, fact))
+        self._tasks.spawn(self._land(run, fact))
         self.feed()
 
     async def _land(self, run: Run, fact: Produced) -> None:
@@ -380,20 +387,10 @@ class Dispatcher:
         run.work = None
         if not fact.engine_ok:
             bench.up = None
-            self._spawn(self.pool.restart(bench.name, fact.kind))
+            self._tasks.spawn(self.pool.restart(bench.name, fact.kind))
         if fact.kind == "engine" and not fact.engine_ok:
-            self._spawn(self._return(run, bench, died=True))
+            self._tasks.spawn(self._return(run, bench, died=True))
         else:
             self._suspects.forget(run.ticket.id)
             self._free(bench, run)
-            self._spawn(self.endings.fail(run.ticket, ERRORS.get(fact.kind, "EngineError"), fact.detail))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._spawned)
-
-    def _spawned(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("a step of the dispatcher failed", exc_info=error)
+            self._tasks.spawn(self.endings.fail(run.ticket, ERRORS.get(fact.kind, "EngineError"), fact.detail))

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from .engine import EnginePool, Produced
+from .engine import EnginePool, Produced, RunKey
 from .errors import ConfigError
 from .eta import Timings
-from .jobs import Cancelled, Done, Failed, ImageId, Status, count_of, key_of, seed_of
+from .jobs import Cancelled, Done, Failed, ImageId, Status, Train, count_of, key_of, seed_of
 from .queue import Line
 from .store import Row, Store
 from .tickets import Run, Ticket
@@ -71,15 +71,28 @@ class Endings:
                     self.room()
                 return value
 
+    async def begin(self, key: RunKey) -> bool:
+        """An attempt begins; False when the job is in no state for it."""
+        start = self.store.start
+
+        async def verb() -> bool:
+            again = await start(key.job, key.attempt)
+            return again or (await self.store.requeue(key.job) and await start(key.job, key.attempt))
+
+        return await self.insist(verb)
+
     async def paint(self, run: Run, fact: Produced) -> bool:
         """Take an engine's pictures; False when they cannot be used and the job must be painted again."""
         ticket = run.ticket
         images, usable = await self._adopted(fact, count_of(ticket.request))
+        if isinstance(ticket.request, Train):
+            usable = usable and not ticket.ended and await self._hung(ticket.request, run, fact)
         if not usable or not self._claim(ticket):
             await self.store.disown(images)
-            return usable
+            return usable or ticket.ended
         notes = (*ticket.notes, *(note for note in fact.notes if note not in ticket.notes))
-        key = key_of(ticket.request, run.fingerprint)
+        # A training never answers another one.
+        key = None if ticket.idle else key_of(ticket.request, run.fingerprint)
         kept = await self.insist(
             lambda: self.store.produce(
                 ticket.id, images, fact.seconds, fact.stages, run.fingerprint, key, notes=notes, attempt=run.key.attempt
@@ -92,6 +105,14 @@ class Endings:
         if ticket.question:
             await self._share(ticket)
         return True
+
+    async def _hung(self, request: Train, run: Run, fact: Produced) -> bool:
+        """Keep the style that was trained; False when it cannot be used."""
+        file = fact.weights
+        if file is None:
+            return False
+        wardrobe = self.store.wardrobe
+        return await self.insist(lambda: wardrobe.hang(run.ticket.id, request.style, Path(file.path), file.sha256))
 
     async def _adopted(self, fact: Produced, count: int) -> tuple[list[ImageId], bool]:
         """The pictures that are in the store now, and whether they are what was asked for."""

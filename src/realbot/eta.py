@@ -14,7 +14,7 @@ from itertools import accumulate
 from typing import Any
 
 from .engine.models import denoised
-from .jobs import Eta, Generate, Upscale
+from .jobs import Eta, Request, Train, Upscale
 
 #: Observations kept per model. The weight of one fades by half in about seven pictures.
 MEMORY, FADE = 64, 0.9
@@ -26,6 +26,8 @@ DRIFT = 0.05
 DECILE = 1.2816
 #: Stands for a model's name where pictures are enlarged.
 UPSCALE = "upscale"
+#: Stands for it where a style is trained, and how much longer learning from a pixel takes than painting it.
+TRAIN, LEARNING = "train", 3.5
 #: How fast the ranges widen after a miss; one miss in ten on each side keeps the width as it is.
 PACE = 0.1
 #: Below so many seconds, times are shown in such steps.
@@ -44,10 +46,12 @@ class Features:
     styles: tuple[tuple[str, float], ...] = ()  #: changing them costs a switch
 
     @classmethod
-    def of(cls, request: Generate | Upscale, pixels: int = 0) -> Features:
-        """The features of a resolved request; `pixels` are those of an enlarged picture."""
+    def of(cls, request: Request, pixels: int = 0) -> Features:
+        """The features of a resolved request; `pixels` are those of an enlarged picture or of a step that is learnt."""
         if isinstance(request, Upscale):
             return cls(UPSCALE, pixels or 1024 * 1024 * request.factor**2, 1)
+        if isinstance(request, Train):
+            return cls(TRAIN, pixels or 1, request.steps)
         return cls(
             request.model or "",
             (request.width or 1) * (request.height or 1),
@@ -128,6 +132,17 @@ class Timings:
             self._guesses[bare] = self._fresh(*bare, list(reversed(seen)))
         self._guesses[features, switch] = self._guesses[bare]
         return self._guesses[bare]
+
+    def lesson(self, features: Features, model: str) -> Guess | None:
+        """Seconds of a training; before the first one it is told by how long this model's pictures take."""
+        known = self.guess(features)
+        if known is not None:
+            return known
+        pictures = self.guess(replace(features, model=model))
+        if pictures is None:
+            return None
+        middle = pictures.middle * LEARNING
+        return Guess(middle, middle / 2)
 
     def _fresh(self, features: Features, switch: bool, recent: Sequence[_Seen]) -> Guess:
         # Attention costs more than its share in large pictures, so pictures of like size count for more.

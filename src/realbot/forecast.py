@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from .eta import Features, Guess, Timings, schedule
-from .jobs import Eta, Generate, Origin, Running, Waiting
+from .engine import Step
+from .eta import DOUBT, Features, Guess, Timings, schedule
+from .jobs import Eta, Generate, Job, Origin, Running, Waiting
 from .queue import Line
 from .tickets import Bench, Run, Ticket
 
@@ -19,14 +20,26 @@ class Forecast:
     line: Line
     timings: Timings
     tickets: Mapping[str, Ticket]
-    held: Callable[[Origin], bool]  #: whether nothing is painted for a place at the moment
+    held: Callable[[Job], bool]  #: whether a job waits for an administrator or for its hour
+    stopped: Callable[[Origin], bool]  #: whether nothing is painted for a place at the moment
+    opens: Callable[[], float]  #: the Unix time from which styles are trained
     benches: dict[str, Bench] = field(default_factory=dict)
     monotonic: Callable[[], float] = time.monotonic
 
-    def running(self, run: Run, of: int, preview: str | None = None) -> Running:
+    def running(
+        self, run: Run, of: int, preview: str | None = None, numbers: Mapping[str, float] | None = None
+    ) -> Running:
         """The status of a job under way."""
         left = self._left(run)
-        return Running(run.step, of, self.timings.eta([left]) if left is not None else None, preview)
+        eta = self.timings.eta([left]) if left is not None else None
+        return Running(run.step, of, eta, preview, {k: v for k, v in (numbers or {}).items() if k != "left"})
+
+    def step(self, run: Run, fact: Step) -> None:
+        """Post how far a job is. A training also gives signs of life between its steps, which tell nothing."""
+        run.step, run.left = fact.n, fact.numbers.get("left", run.left)
+        run.preview = (fact.preview or run.preview) if run.ticket.idle else fact.preview
+        if fact.numbers or not run.ticket.idle:
+            run.ticket.job.board.post(self.running(run, fact.of, run.preview, fact.numbers))
 
     def show(self) -> None:
         """Post position and arrival to everyone who waits."""
@@ -42,13 +55,17 @@ class Forecast:
         ahead = 0
         for place, eta in zip(self.line, self._etas(), strict=True):
             ticket = self.tickets[place.job]
-            if self.held(ticket.job.origin):
+            if self.stopped(ticket.job.origin):
                 yield ticket, Waiting(ahead + 1, paused=True)
+            elif self.held(ticket.job):
+                yield ticket, Waiting(ahead + 1, until=self.opens())
             else:
                 ahead += 1
                 yield ticket, Waiting(ahead, eta)
 
     def _left(self, run: Run) -> Guess | None:
+        if run.ticket.idle:
+            return None if run.left is None else Guess(run.left, run.left * DOUBT)
         elapsed = 0.0 if run.started is None else self.monotonic() - run.started
         # The parts of an enlarged picture are not the steps that its duration was learned by.
         step = run.step if isinstance(run.ticket.request, Generate) else 0
@@ -58,11 +75,17 @@ class Forecast:
         loads = []
         for bench in self.benches.values():
             if bench.ready:
-                left = self._left(bench.run) if bench.run is not None else Guess(0.0, 0.0)
+                # A training gives way.
+                busy = bench.run is not None and not bench.run.ticket.idle
+                left = self._left(bench.run) if busy and bench.run is not None else Guess(0.0, 0.0)
                 if left is None:
                     return [None] * len(self.line)
                 loads.append((left, bench.styles))
-        return schedule(self.timings, loads, self._painted())
+        etas = schedule(self.timings, loads, self._painted())
+        if any(bench.run is not None and bench.run.ticket.idle for bench in self.benches.values()):
+            # What waits behind a training that gives way again and again cannot be told.
+            return [None if place.idle else eta for place, eta in zip(self.line, etas, strict=True)]
+        return etas
 
     def _painted(self) -> list[Features | None]:
         """What each waiting job costs; None for one that shares another's picture or is held."""
@@ -70,7 +93,7 @@ class Forecast:
         costs: list[Features | None] = []
         for place in self.line:
             ticket = self.tickets[place.job]
-            if self.held(ticket.job.origin):
+            if self.held(ticket.job):
                 costs.append(None)
                 continue
             costs.append(None if ticket.question and ticket.question in seen else ticket.features)

@@ -5,13 +5,14 @@ administrators of each server and channel did.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from .config import Settings
-from .errors import Invalid
-from .jobs import Generate, Origin, Request
+from .errors import Blocked, Invalid
+from .jobs import Generate, Job, Origin, Request, Train, User
 from .phrases import listed
 from .places import EVERYWHERE, PlaceRules, checked
 from .rows import Circle
@@ -24,8 +25,8 @@ READY = 1000
 class House:
     """All rules are in memory and in the store; asking for them never waits."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
-        self._store = store
+    def __init__(self, store: Store, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self._store, self._clock = store, clock
         self._base = settings
         self._rules: dict[str, PlaceRules] = {}
         self._ready: dict[tuple[str, ...], Settings] = {}
@@ -80,6 +81,33 @@ class House:
                         word=use.name,
                     )
 
+    def teaches(self, user: User, origin: Origin) -> bool:
+        """Whether this person may train styles there. "owners" and "administrators" are among a person's roles."""
+        roles = self.settings(origin).training.roles
+        if "everyone" in roles or user.key in roles or user.roles & {"owners", "administrators"} & set(roles):
+            return True
+        named = {one for rules in self._here(*origin.keys) for one in rules.trainers}
+        return "administrators" in roles and bool(named & {user.id, *user.roles})
+
+    def teach(self, user: User, origin: Origin) -> None:
+        """Raise Blocked where this person may not train styles."""
+        if not self.teaches(user, origin):
+            raise Blocked("Styles can be trained by some people only; the administrators here say by whom.")
+
+    def held(self, job: Job) -> bool:
+        """Whether it waits until an administrator, or the hour, lets it go on."""
+        if isinstance(job.request, Train) and not self._base.training.open(self._clock()):
+            return True
+        return self.stopped(job.origin)
+
+    def now(self) -> float:
+        """Unix time in seconds."""
+        return self._clock()
+
+    def opens(self) -> float:
+        """The Unix time, now or later, from which styles are trained."""
+        return self._base.training.opens(self._clock())
+
     def styles(self, origin: Origin, names: list[str]) -> list[str]:
         """Those of the styles that may be used there."""
         for rules in self._here(*origin.keys):
@@ -87,7 +115,7 @@ class House:
                 names = [name for name in names if name in rules.styles]
         return names
 
-    def held(self, origin: Origin) -> bool:
+    def stopped(self, origin: Origin) -> bool:
         """Whether what is asked for there waits until an administrator resumes it."""
         return bool(self._rules) and any(one.paused for one in self._here(*origin.keys))
 

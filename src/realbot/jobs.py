@@ -108,13 +108,17 @@ class Upscale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
-    """Train a LoRA style on a person's own pictures."""
+    """Train a LoRA style on a person's own pictures. `None` means: the model's usual value."""
 
-    style: str
-    trigger: str
+    style: str  #: its name, as styles have it
+    trigger: str  #: the words that wake it
     images: tuple[ImageId, ...]
+    captions: tuple[str, ...] = ()  #: what is on each picture; none: the trigger alone
     steps: int = 1000
     rank: int = 16
+    rate: float | None = None  #: the highest learning rate
+    batch: int | None = None  #: pictures at a time
+    seed: int = 0
 
 
 Request: TypeAlias = Generate | Upscale | Train
@@ -138,6 +142,7 @@ class Waiting:
     position: int  #: 1 is next
     eta: Eta | None = None  #: None while there is nothing to learn from
     paused: bool = False  #: nothing is painted for this place until an administrator resumes it
+    until: float | None = None  #: Unix time before which it does not begin: styles may be trained at some hours only
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,8 @@ class Running:
     steps: int
     eta: Eta | None = None
     preview: str | None = None  #: path of a small JPEG, gone when the job ends
+    #: Of a training: loss, smoothed, validation, rate and speed (pictures a second), those that are known.
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +251,9 @@ def from_json(data: Mapping[str, Any]) -> Request:
     kind = VERBS[rest.pop("verb")]
     if "styles" in rest:
         rest["styles"] = tuple(StyleUse(**use) for use in rest["styles"])
-    if "images" in rest:
-        rest["images"] = tuple(rest["images"])
+    for name in ("images", "captions"):
+        if name in rest:
+            rest[name] = tuple(rest[name])
     return kind(**rest)
 
 

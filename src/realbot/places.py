@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 #: The key of what holds everywhere.
 EVERYWHERE = "*"
-SECTIONS = ("limits", "moderation", "cache")
+SECTIONS = ("limits", "moderation", "cache", "training")
 #: From loose to strict.
 ADULT = ("anywhere", "restricted", "never")
 SCOPES = ("everyone", "server", "user")
@@ -59,20 +59,23 @@ STRICTER: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
     },
     "moderation": {"blocked": _both, "adult_words": _both, "adult": _strictest(ADULT)},
     "cache": {"enabled": min, "scope": _strictest(SCOPES)},
+    "training": {"max_pictures": min, "max_steps": min, "per_day": _quota, "per_person": _quota},
 }
 
 
 @dataclass(frozen=True, slots=True)
 class PlaceRules:
-    """`key` is "discord:GUILD", "discord:CHANNEL" or `EVERYWHERE`. The three tables hold some keys of the settings'."""
+    """`key` is "discord:GUILD", "discord:CHANNEL" or `EVERYWHERE`. The four tables hold some keys of the settings'."""
 
     key: str
     limits: Mapping[str, Any] = field(default_factory=dict)
     moderation: Mapping[str, Any] = field(default_factory=dict)
     cache: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
     allowed: tuple[str, ...] = ()  #: channels outside which nothing is painted; empty: any
     denied: tuple[str, ...] = ()  #: channels in which nothing is painted
     styles: tuple[str, ...] = ()  #: the only styles that may be used; empty: any
+    trainers: tuple[str, ...] = ()  #: ids of roles and people who may train styles here beside the administrators
     paused: bool = False  #: what is asked for here waits
 
     @classmethod
@@ -80,7 +83,7 @@ class PlaceRules:
         """From JSON data; what another version wrote and this one does not know is left out."""
         known = {f.name for f in fields(cls)} - {"key"}
         plain: dict[str, Any] = {name: value for name, value in data.items() if name in known}
-        for name in ("allowed", "denied", "styles"):
+        for name in ("allowed", "denied", "styles", "trainers"):
             plain[name] = tuple(plain.get(name, ()))
         return cls(key, **plain)
 

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from . import moderation
 from .errors import Blocked, Invalid, OverQuota, QueueFull, TooSoon
-from .jobs import SEEDS, Generate, Request, Showing, count_of
+from .jobs import SEEDS, Generate, Request, Showing, Train, count_of
 from .phrases import Phrase
-from .sections import Limits, Moderation
+from .sections import Limits, Moderation, Training
 
 DAY = 86_400.0
 
@@ -37,6 +37,16 @@ class Usage(Protocol):
         """Unix time of the first of the pictures in `today`: a day later one more is free."""
         ...
 
+    @property
+    def trainings(self) -> int:
+        """Trainings the person began in the last 24 hours."""
+        ...
+
+    @property
+    def styles(self) -> int:
+        """Trained styles the person has."""
+        ...
+
 
 def check(
     request: Request,
@@ -46,11 +56,14 @@ def check(
     *,
     waiting_total: int = 200,
     blocked: Iterable[str] = (),
+    training: Training | None = None,
 ) -> None:
     """Raise the first reason to refuse `request` at the Unix time `now`, if there is one."""
     if isinstance(request, Generate):
         ranges(request, limits)
         words(request.prompt, blocked)
+    if isinstance(request, Train) and training is not None:
+        lessons(request, training, usage)
     cooldown(limits, usage, now)
     quota(request, limits, usage, now)
     room(limits, usage, waiting_total)
@@ -101,6 +114,26 @@ def ranges(request: Generate, limits: Limits) -> None:
                 "The style {style} is given twice; give it once, with one weight.", style=use.name, word=use.name
             )
         seen.add(use.name)
+
+
+def lessons(request: Train, rules: Training, usage: Usage) -> None:
+    """Raise Invalid for a training that is too large, OverQuota for one more than a person may have."""
+    _whole("steps", request.steps, 1, rules.max_steps)
+    if len(request.images) > rules.max_pictures:
+        raise Invalid(
+            "{count} pictures are too many to train on; choose the best {most}.",
+            count=len(request.images),
+            most=rules.max_pictures,
+        )
+    if rules.per_day and usage.trainings >= rules.per_day:
+        raise OverQuota(
+            "{count} styles in 24 hours are the most that one person may train; please come back tomorrow.",
+            count=rules.per_day,
+        )
+    if rules.per_person and usage.styles >= rules.per_person:
+        raise OverQuota(
+            "You have {count} trained styles, and more are not kept; delete one of them first.", count=usage.styles
+        )
 
 
 def words(prompt: str, blocked: Iterable[str]) -> None:

@@ -21,6 +21,7 @@ class Place:
     job: str
     user: str
     model: str = ""  #: empty: any
+    idle: bool = False  #: served only while nothing else waits
 
 
 class Line:
@@ -28,7 +29,7 @@ class Line:
 
     "fifo" serves strictly by `seq`. "round_robin" is start-time fair queueing: each job starts a round later than the
     one before it of the same person, a newcomer joins the present round, and within a round `seq` decides. So nobody
-    starves, and nobody gains by asking one at a time.
+    starves, and nobody gains by asking one at a time. What is `idle` comes after everything else in both.
     """
 
     def __init__(self, order: Order = "fifo") -> None:
@@ -111,17 +112,21 @@ class Line:
         if self._order == "fifo":
             return self._places
         if self._served is None:
-            self._served = sorted(self._places, key=lambda place: (self._rounds[place.job], place.seq))
+            self._served = sorted(self._places, key=lambda place: (place.idle, self._rounds[place.job], place.seq))
         return self._served
 
     def _insert(self, place: Place, start: int) -> None:
-        bisect.insort(self._places, place, key=lambda other: other.seq)
+        bisect.insort(self._places, place, key=_order)
         self._jobs[place.job], self._rounds[place.job] = place, start
         self._served = None
 
     def _remove(self, job: str) -> Place | None:
         place = self._jobs.pop(job, None)
         if place is not None:
-            del self._places[bisect.bisect_left(self._places, place.seq, key=lambda other: other.seq)]
+            del self._places[bisect.bisect_left(self._places, _order(place), key=_order)]
             self._served = None
         return place
+
+
+def _order(place: Place) -> tuple[bool, int]:
+    return place.idle, place.seq

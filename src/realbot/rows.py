@@ -31,6 +31,8 @@ class Usage:
     today: int  #: pictures accepted in the last 24 hours; cancelled, failed and cached ones do not count
     last_accept: float | None  #: Unix time in seconds
     oldest: float | None = None  #: Unix time of the oldest picture in `today`: a day later one more is free
+    trainings: int = 0  #: styles whose training was begun in the last 24 hours; looked up when another is asked for
+    styles: int = 0  #: trained styles that the person has
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,23 @@ async def usage(db: aiosqlite.Connection, user_key: str, alias: str, now: float)
     assert found is not None
     mine, total, today, last, oldest = found
     return Usage(mine, total, int(today), last, oldest)
+
+
+async def schooled(db: aiosqlite.Connection, user_key: str, now: float) -> tuple[int, int]:
+    """Trainings that a person began in 24 hours and did not give up, and the styles they have or are about to have."""
+    found = await one(
+        db,
+        f"""
+        SELECT (SELECT count(*) FROM jobs WHERE {MINE} AND created > :since
+                AND json_extract(request, '$.verb') = 'train'
+                AND state NOT IN ('cancelled', 'failed', 'quarantined')),
+               (SELECT count(*) FROM trained WHERE {MINE} AND (sha256 <> '' OR job IN
+                (SELECT id FROM jobs WHERE state IN ('accepted', 'running'))))
+        """,
+        {"user": user_key, "since": now - DAY},
+    )
+    assert found is not None
+    return found[0], found[1]
 
 
 async def refer(db: aiosqlite.Connection, seq: int, role: str, images: Sequence[ImageId]) -> None:

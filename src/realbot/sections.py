@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import time
 import types
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
@@ -91,7 +92,7 @@ class Paths(Section):
 
 class Model(Section):
     name: str = Field("mini", min_length=1)
-    """Model preset: mini (bundled), flux-dev, flux-schnell, sdxl, sd15 or sd35."""
+    """Model preset: mini (bundled), flux-dev, flux-schnell, flux-kontext, sdxl, sd15 or sd35."""
     path: str | None = Field(None, json_schema_extra={"default": "/models/FLUX.1-dev"})
     """Folder, single .safetensors file or hub name to load the preset's weights from instead of its usual source."""
     revision: str | None = Field(None, json_schema_extra={"default": "main"})
@@ -275,6 +276,40 @@ class Limits(Section):
                 "order", "max_pixels {most} is less than min_side × min_side", {"most": self.max_pixels}
             )
         return self
+
+
+class Training(Section):
+    roles: tuple[str, ...] = ("owners", "administrators")
+    """Who may train styles: everyone, owners, administrators (and whom they name in their place), or discord:123."""
+    hours: str = Field(
+        "",
+        pattern=r"^$|^([01]?\d|2[0-3])-([01]?\d|2[0-4])$",
+        json_schema_extra={"allowed": "hours such as 22-6, or empty"},
+    )
+    """Hours of the day in which styles are trained, such as 22-6; at any time while no picture waits when empty."""
+    max_pictures: int = Field(100, ge=4, le=500)
+    """Most pictures of one training."""
+    max_steps: int = Field(3000, ge=1, le=100_000)
+    """Most steps of one training."""
+    per_day: int = Field(3, ge=0, le=1000)
+    """Trainings a person may begin in 24 hours; 0 sets no limit."""
+    per_person: int = Field(10, ge=0, le=1000)
+    """Trained styles a person may have at a time; 0 sets no limit."""
+
+    def open(self, now: float) -> bool:
+        """Whether styles are trained at a Unix time."""
+        return self.opens(now) <= now
+
+    def opens(self, now: float) -> float:
+        """The Unix time, now or later, from which styles are trained."""
+        if not self.hours:
+            return now
+        begin, end = (int(part) for part in self.hours.split("-"))
+        here = time.localtime(now)
+        hour = here.tm_hour + here.tm_min / 60 + here.tm_sec / 3600
+        if (hour - begin) % 24 < ((end - begin) % 24 or 24):
+            return now
+        return now + (begin - hour) % 24 * 3600
 
 
 class Moderation(Section):

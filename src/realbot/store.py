@@ -14,7 +14,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from filelock import FileLock
 from . import database, rows
 from .belongings import Belongings
 from .errors import ConfigError, NotYours
-from .jobs import Generate, ImageId, Origin, Request, User, to_json
+from .jobs import Generate, ImageId, Origin, Request, Train, User, to_json
 from .rows import ACCOUNTS, JOB, OWN, Circle, Row, Usage
 from .writer import PATIENCE, Connection, Writer, finish
 
@@ -62,6 +62,7 @@ class Store(Belongings):
                 try:
                     store = cls(folder, writer, clock, pepper)
                     await store.people.open()
+                    await store.wardrobe.open()
                     await store.sweep()
                     yield store
                 finally:
@@ -96,7 +97,13 @@ class Store(Belongings):
                 found = await rows.one(db, JOB + " WHERE user_key = ? AND dedup = ?", (user.key, dedup))
                 if found is not None:
                     return rows.load(found)
-            admit(await rows.usage(db, user.key, alias, now))
+            usage = await rows.usage(db, user.key, alias, now)
+            if isinstance(request, Train):
+                begun, have = await rows.schooled(db, user.key, now)
+                usage = replace(usage, trainings=begun, styles=have)
+            admit(usage)
+            if isinstance(request, Train):
+                await self.wardrobe.reserve(db, request.style, job_id, user.key)
             count = request.count if isinstance(request, Generate) else 1
             made = await rows.one(
                 db,
@@ -128,6 +135,8 @@ class Store(Belongings):
 
         row = await self._writer.run(work, patience=PATIENCE)
         self._settle(inputs)
+        if isinstance(request, Train):
+            await self.wardrobe.reserved()
         return row
 
     async def waiting(self) -> list[Row]:

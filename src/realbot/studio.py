@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .accounts import Accounts
+from .academy import Academy
 from .config import Settings
-from .darkroom import Darkroom
 from .desk import Asked, Desk
 from .dispatcher import Dispatcher
 from .endings import Endings
@@ -31,14 +30,13 @@ from .forecast import Forecast
 from .house import House
 from .jobs import (
     Board,
+    Done,
     Eta,
-    Generate,
     ImageId,
     Job,
     Origin,
     Request,
     Status,
-    Upscale,
     User,
     Waiting,
 )
@@ -47,7 +45,8 @@ from .queue import Line
 from .rows import Usage
 from .sections import Limits
 from .store import Store
-from .styles import Style, Styles
+from .styles import Styles
+from .tasks import Tasks
 from .tickets import Pace, Ticket
 
 log = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ class EngineState:
     reason: str = ""
 
 
-class Studio(Accounts, Darkroom):
+class Studio(Academy):
     """Build it once, `open` it, and give it to every front-end."""
 
     def __init__(
@@ -86,7 +85,7 @@ class Studio(Accounts, Darkroom):
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`model` is the settings' preset unless given. Raises ConfigError or ModelMissing when there is none."""
-        house = House(store, settings)
+        house = House(store, settings, clock)
         desk = Desk(store, styles, model or preset(settings.model.name, settings.model.path), house)
         super().__init__(store, styles, desk, house, clock)
         self._monotonic = monotonic
@@ -97,7 +96,15 @@ class Studio(Accounts, Darkroom):
         self._endings = Endings(
             store, pool, self._line, self._timings, self._finish, self._room, monotonic, self._pace.disk
         )
-        self._forecast = Forecast(self._line, self._timings, self._endings.tickets, house.held, monotonic=monotonic)
+        self._forecast = Forecast(
+            self._line,
+            self._timings,
+            self._endings.tickets,
+            house.held,
+            house.stopped,
+            house.opens,
+            monotonic=monotonic,
+        )
         self._dispatcher = Dispatcher(
             store, pool, self._desk, self._endings, self._forecast, self._turn.set, pace=self._pace, monotonic=monotonic
         )
@@ -105,6 +112,7 @@ class Studio(Accounts, Darkroom):
         self._jobs: dict[str, Job] = {}
         self._seen: OrderedDict[str, Job] = OrderedDict()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._asides = Tasks()
         self._shower: asyncio.Task[None] | None = None
         self._open = False
         self.configure(settings)
@@ -119,6 +127,7 @@ class Studio(Accounts, Darkroom):
     async def open(self) -> None:
         """Take up what an earlier life left, then start the engines. Returns before they are ready."""
         await self._house.open()
+        await self._desk.uploads.open()
         for features, stages in await self._store.timings():
             seconds = stages.pop("seconds", None)
             self._timings.record(Features.load(features), stages, seconds)
@@ -131,10 +140,9 @@ class Studio(Accounts, Darkroom):
         for row in await self._store.waiting():
             if row.state == "running":
                 await self._store.requeue(row.id)
-            if isinstance(row.request, Generate | Upscale):
-                job = self._jobs.setdefault(row.id, revived(row))
-                person = self._store.people.person(row.user_key)
-                self._dispatcher.add(Ticket(job, row.request, row.seq, row.attempt, row.deaths, person=person))
+            job = self._jobs.setdefault(row.id, revived(row))
+            person = self._store.people.person(row.user_key)
+            self._dispatcher.add(Ticket(job, row.request, row.seq, row.attempt, row.deaths, person=person))
         await self._same()
         await self._dispatcher.open()
         self._open = True
@@ -145,6 +153,7 @@ class Studio(Accounts, Darkroom):
         self._open = False
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._dispatcher.close(grace)
+        await self._asides.close(5.0)
         if self._shower is not None:
             self._shower.cancel()
             await asyncio.gather(self._shower, return_exceptions=True)
@@ -234,14 +243,6 @@ class Studio(Accounts, Darkroom):
         """This person's jobs that have not ended, the oldest first."""
         return [one.job for one in self._tickets(user)]
 
-    def styles(self, origin: Origin | None = None) -> list[Style]:
-        """The styles there are, or that may be used in a place."""
-        styles = self._styles.all()
-        if origin is None:
-            return styles
-        names = self._house.styles(origin, [style.name for style in styles])
-        return [style for style in styles if style.name in names]
-
     def preset(self) -> Preset:
         return self._desk.preset
 
@@ -286,10 +287,13 @@ class Studio(Accounts, Darkroom):
                 now,
                 waiting_total=settings.queue.waiting_total,
                 blocked=settings.moderation.blocked,
+                training=settings.training,
             )
 
         try:
-            row = await self._store.put(job_id, user, asked.request, asked.asked_key, origin, dedup, now, admit, circle)
+            row = await self._store.put(
+                job_id, user, asked.request, asked.asked_key or None, origin, dedup, now, admit, circle
+            )
         except BaseException:
             self._desk.settled(user, asked.asked_key)
             raise
@@ -326,6 +330,8 @@ class Studio(Accounts, Darkroom):
         for ticket in self._endings.tickets.values():
             with contextlib.suppress(Invalid):
                 ticket.pixels = await self._desk.pixels(ticket.request)
+                if ticket.idle:
+                    continue
                 files = await self._desk.files(ticket.request)
                 hashes = {name: file["sha256"] for name, file in files.items()}
                 ticket.question = self._desk.question(ticket.job.user, ticket.request, hashes, ticket.job.origin)
@@ -347,6 +353,10 @@ class Studio(Accounts, Darkroom):
 
     def _finish(self, ticket: Ticket, status: Status) -> None:
         self._desk.settled(ticket.job.user, ticket.asked_key)
+        if ticket.idle:
+            # The engine may still write there; what it leaves is deleted when it has given the run back.
+            self._asides.spawn(self._store.wardrobe.leave(ticket.id, kept=isinstance(status, Done)))
+            self._asides.spawn(asyncio.to_thread(self._styles.sweep))
         ticket.job.board.post(status)
         self._turn.set()
 

@@ -12,7 +12,7 @@ import re
 import stat
 import threading
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,13 +84,17 @@ class Styles:
         """Every style, by name."""
         return [self._styles[name] for name in self.names()]
 
-    def get(self, name: str) -> Style:
-        """The style of that name, however it is capitalised. Raises Invalid with the nearest name."""
+    def get(self, name: str, visible: Callable[[Style], bool] = lambda _: True) -> Style:
+        """The style of that name, however it is capitalised. Raises Invalid with the nearest name.
+
+        One that is not `visible` is as one that there is not.
+        """
         style = self._styles.get(slug(name))
-        if style is not None:
+        if style is not None and visible(style):
             return style
-        near = nearest(slug(name), self._styles)
-        listed = ", ".join(self.names()[:10]) + (", …" if len(self._styles) > 10 else "")
+        known = [one.name for one in self.all() if visible(one)]
+        near = nearest(slug(name), known)
+        listed = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
         if near:
             hint = Phrase("did you mean {nearest}?", nearest=near)
         else:

@@ -21,8 +21,9 @@ WIDTHS = {
 }  # fmt: skip
 #: Highest bytes of numbers that are infinite, no number, or larger than 1e38 (for F16: not finite).
 WILD = {"F64": b"\x7f\xff", "F32": b"\x7f\xff", "BF16": b"\x7f\xff", "F16": b"\x7c\x7d\x7e\x7f\xfc\xfd\xfe\xff"}
-FIRST = (".lora_A.weight", ".lora_A.default.weight", ".lora_down.weight", ".lora.down.weight")
-SECOND = (".lora_B.weight", ".lora_B.default.weight", ".lora_up.weight", ".lora.up.weight")
+#: How the names of a layer's matrices end; XLabs has `qkv_lora1.down.weight`, early diffusers `to_q_lora.down.weight`.
+FIRST = (".lora_A.weight", ".lora_A.default.weight", ".lora_down.weight", ".down.weight")
+SECOND = (".lora_B.weight", ".lora_B.default.weight", ".lora_up.weight", ".up.weight")
 
 
 class Broken(Exception):

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from .engine import EngineDown, EngineUp, RunKey, Work
 from .engine.models import fingerprint
 from .eta import Features
-from .jobs import Eta, Generate, Job, Upscale
+from .jobs import Eta, Generate, Job, Request, Train
 from .queue import Place
 
 Notes: TypeAlias = tuple[tuple[str, str], ...]
@@ -28,7 +28,7 @@ class Ticket:
     """An accepted job that has not ended. Times are monotonic, in seconds."""
 
     job: Job
-    request: Generate | Upscale
+    request: Request
     seq: int
     attempt: int = 0  #: the last one that was handed out
     deaths: int = 0  #: engines that died under it
@@ -37,7 +37,7 @@ class Ticket:
     #: Jobs with the same question share one picture; an empty one is never shared.
     question: str = ""
     asked_key: str = ""
-    pixels: int = 0  #: of an enlarged picture
+    pixels: int = 0  #: of an enlarged picture, or of what is learnt from in one step
     promised: Eta | None = None
     accepted: float | None = None  #: None for a job of an earlier life of the bot
     run: Run | None = None
@@ -52,7 +52,12 @@ class Ticket:
     @property
     def place(self) -> Place:
         model = self.request.model or "" if isinstance(self.request, Generate) else ""
-        return Place(self.seq, self.id, self.person or self.job.user.key, model)
+        return Place(self.seq, self.id, self.person or self.job.user.key, model, self.idle)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is worked on only while nobody waits for a picture."""
+        return isinstance(self.request, Train)
 
     @property
     def features(self) -> Features:
@@ -70,6 +75,9 @@ class Run:
     fingerprint: str = ""  #: of the engine and the styles
     step: int = 0
     started: float | None = None
+    left: float | None = None  #: seconds to go, where the engine says so
+    preview: str | None = None  #: of a training, which has a new one only now and then
+    yielding: bool = False  #: it was told to give way
 
 
 @dataclass(slots=True, eq=False)

@@ -21,6 +21,7 @@ from typing import TypeAlias
 
 from .decoder import packed, unpacked
 from .errors import Invalid
+from .jobs import Train
 from .phrases import Phrase
 from .styles import RESERVED, SLUG, slug
 
@@ -35,10 +36,12 @@ CONSENT = Phrase(
 #: Learning rate and batch by preset, and those of every other model.
 USUAL = {"mini": (2e-3, 8)}
 USUAL_OTHERWISE = (1e-4, 1)
+#: Looks at the held-out pictures in a training, and those without a better one after which it is over.
+LOOKS, PATIENCE = 20, 8
 #: Bytes and pixels of one file, and seconds for its decoding.
 _BYTES, _PIXELS, _PATIENCE = 64 * 2**20, 64_000_000, 60.0
 #: Bits of 64 in which the hashes of two pictures that look alike differ at most.
-_ALIKE = 4
+ALIKE = 4
 #: Finds realbot where this process has it.
 _CHILD = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); from realbot.decoder import main; main()"
 #: What cameras and programs call their files.
@@ -152,6 +155,24 @@ def course(course: Course, preset: str, rate: float | None = None, batch: int | 
     return made
 
 
+def course_of(request: Train, preset: str) -> Course:
+    """The course of a request: with looks on the way, and over early when it gets no better. Raises Invalid."""
+    steps = request.steps
+    asked = Course(
+        style=request.style,
+        trigger=request.trigger,
+        steps=steps,
+        rank=request.rank,
+        alpha=request.rank,
+        seed=request.seed,
+        validate_every=max(steps // LOOKS, 1),
+        save_every=min(max(steps // 10, 1), 100),
+        sample_every=max(steps // 4, 1),
+        patience=PATIENCE,
+    )
+    return course(asked, preset, request.rate, request.batch)
+
+
 def pictures(folder: Path) -> list[Path]:
     """The files of a folder that are called pictures, by name. Raises Invalid when it has none."""
     try:
@@ -192,7 +213,7 @@ def check(paths: Sequence[Path], trigger: str, into: Path, least: int) -> Checke
         elif sha256 in seen:
             left_out.append((path.name, Phrase("is the same picture as {other}", other=seen[sha256])))
         else:
-            alike += [(other, path.name) for other, known in hashes if (known ^ look).bit_count() <= _ALIKE]
+            alike += [(other, path.name) for other, known in hashes if (known ^ look).bit_count() <= ALIKE]
             seen[sha256] = path.name
             hashes.append((path.name, look))
             kept = into / f"{len(examples):04}.png"
@@ -213,10 +234,18 @@ def caption(path: Path, trigger: str) -> str:
     """The words of the text file beside a picture, else those of its name, behind the trigger."""
     try:
         with path.with_suffix(".txt").open("rb") as file:
-            words = _line(file.read(4000).decode("utf-8", "replace"), 1000)
+            words = file.read(4000).decode("utf-8", "replace")
     except OSError:
-        words = _line(re.sub(r"[_\-\s]+", " ", path.stem), 200)
-        words = "" if _NAMELESS.fullmatch(words.lower()) else re.sub(r"\s*\(?\d+\)?$", "", words)
+        words = ""
+    return caption_of(words, path.name, trigger)
+
+
+def caption_of(words: str, name: str, trigger: str) -> str:
+    """What is said of a picture, else what its file's name says, behind the trigger."""
+    words = _line(words, 1000)
+    if not words:
+        stem = _line(re.sub(r"[_\-\s]+", " ", Path(name).stem), 200)
+        words = "" if _NAMELESS.fullmatch(stem.lower()) else re.sub(r"\s*\(?\d+\)?$", "", stem)
     if trigger.casefold() in words.casefold():
         return words
     return f"{trigger}, {words}" if words else trigger

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from . import regions
+from .archive import KEEP
 from .decoder import packed, unpacked
 from .errors import ConfigError, Invalid, QueueFull
 from .grammar import nearest
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds a decoding may take, and decodings at a time.
 PATIENCE, AT_ONCE = 60.0, 2
-#: Seconds a picture stays that was brought or shown and that no request names.
-KEEP = 3600.0
 #: How the files begin that may hold a picture; the decoder reads the rest.
 BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 _MB = 2**20
@@ -40,7 +39,7 @@ _CHILD = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); from
 class Uploads:
     """Who may start from which picture besides those of their own jobs: what they brought, and what was shown to them.
 
-    Kept in memory: a request names its source, and from then on the store knows it.
+    What was brought outlives a restart. Once a request names its source, the store knows it for good.
     """
 
     store: Store
@@ -48,6 +47,12 @@ class Uploads:
     _known: dict[tuple[str, ImageId], float] = field(default_factory=dict)
     _brought: set[ImageId] = field(default_factory=set)
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def open(self) -> None:
+        """Take up what was brought in an earlier life."""
+        for key, image, ago in await self.store.brought():
+            self._known[key, image] = self.monotonic() - ago
+            self._brought.add(image)
 
     async def take(self, user: User, data: bytes, limits: Limits) -> ImageId:
         """Keep a PNG, JPEG or WebP picture as a plain PNG, upright and without metadata.
@@ -76,6 +81,7 @@ class Uploads:
         for plain in made:
             try:
                 image = await self._adopt(plain)
+                await self.store.bring(user.key, image)
             except ConfigError as error:
                 log.error("a picture could not be kept: %s", error)
                 raise QueueFull(
@@ -170,6 +176,7 @@ class Uploads:
         now = self.monotonic()
         for key in [key for key, since in self._known.items() if now - since >= KEEP]:
             del self._known[key]
+        await self.store.brought()
         kept = {image for _, image in self._known}
         for image in self._brought - kept:
             self._brought.discard(image)

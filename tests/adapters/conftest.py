@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from browsing import CHROMIUM, QUIET
 from easel import easel
 from visiting import Tab, served
 
@@ -28,3 +29,19 @@ async def page(bench, tmp_path):
 async def face(page, bench):
     async with Tab(page, bench) as tab:
         yield tab
+
+
+@pytest.fixture
+async def url(page):
+    return page.url
+
+
+@pytest.fixture
+async def browser():
+    playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no chromium is installed")
+    async with playwright.async_playwright() as tool:
+        one = await tool.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield one
+        await one.close()

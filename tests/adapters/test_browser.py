@@ -2,77 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import shutil
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from visiting import served
+from browsing import DESKTOP, PHONE, Person, until_async
 
 from studios import until
-
-playwright = pytest.importorskip("playwright.async_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-QUIET += ["--disable-component-update", "--disable-sync"]
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-
-
-@pytest.fixture
-async def browser():
-    async with playwright.async_playwright() as tool:
-        one = await tool.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield one
-        await one.close()
-
-
-class Person:
-    """Somebody with a browser window; what went wrong in it is remembered."""
-
-    def __init__(self, browser, url: str, size: dict[str, int]) -> None:
-        self.browser, self.url, self.size = browser, url, size
-        self.foreign: list[str] = []
-        self.errors: list[str] = []
-
-    async def __aenter__(self) -> Person:
-        self.context = await self.browser.new_context(viewport=self.size, accept_downloads=True)
-        self.page = await self.context.new_page()
-        self.page.set_default_timeout(60_000)
-        self.page.on("request", self._asked)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        await self.page.goto(self.url)
-        await self.see("Describe a picture")
-        return self
-
-    async def __aexit__(self, kind: object, *_: object) -> None:
-        await self.context.close()
-        if kind is None:
-            assert not self.foreign
-            assert not self.errors
-
-    def _asked(self, request) -> None:
-        parts = urlsplit(request.url)
-        if parts.scheme in ("http", "https") and parts.hostname != "127.0.0.1":
-            self.foreign.append(request.url)
-
-    async def see(self, text: str) -> None:
-        await self.page.locator("#stage").get_by_text(text).first.wait_for()
-
-    async def imagine(self, text: str) -> None:
-        await self.page.locator("#prompt textarea").fill(text)
-        await self.page.get_by_role("button", name="Imagine", exact=True).click()
-
-    async def press(self, name: str) -> None:
-        await self.page.locator("#stage").get_by_role("button", name=name).click()
-
-
-@pytest.fixture
-async def url(bench, tmp_path):
-    async with served(bench, tmp_path) as page:
-        yield page.url
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -199,7 +135,28 @@ async def test_enter_paints_and_an_example_is_one_press(browser, bench, url):
         assert bench.pool.works[-1].request["prompt"] == "a frog"
 
 
-async def until_async(count, expected: int, seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while await count() != expected:
-            await asyncio.sleep(0.05)
+#: Brings the picture on the stage as a person's own file, by an event of the clipboard or of the mouse.
+BRING = """async ([kind, slot]) => {
+    const answer = await fetch(document.querySelector('#stage .shot img').src);
+    const data = new DataTransfer();
+    data.items.add(new File([await answer.blob()], '../x.png', { type: 'image/png' }));
+    const event = kind === 'paste' ? new ClipboardEvent('paste', { clipboardData: data, bubbles: true })
+        : new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true });
+    document.querySelector(`.slot[data-slot=${slot}] .add`).dispatchEvent(event);
+}"""
+
+
+async def test_a_picture_can_be_pasted_and_dropped(browser, bench, url):
+    async with Person(browser, url, DESKTOP) as person:
+        await person.imagine("a frog steps:2")
+        await until(bench.pool.working)
+        bench.pool.finish()
+        await person.page.locator("#stage .shot").wait_for()
+        for kind, slot in (("paste", "source"), ("drop", "reference")):
+            await person.page.evaluate(BRING, [kind, slot])
+            await person.page.locator(f".slot.full[data-slot={slot}] img").wait_for()
+        await person.imagine("a dog steps:2")
+        await until(lambda: len(bench.pool.works) == 2)
+        request = bench.pool.works[-1].request
+        assert request["source"]
+        assert request["reference"]

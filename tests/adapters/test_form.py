@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realbot.adapters.form import AUTOMATIC, MULTIPLE, SHAPES, Form, fields, number, shapes, sides
+from realbot.adapters.form import AUTOMATIC, MULTIPLE, PICTURES, SHAPES, Form, fields, number, shapes, sides
 from realbot.engine.models import PRESETS
 from realbot.errors import Invalid
 from realbot.jobs import Generate, StyleUse
 from realbot.sections import Limits
 
 MINI = PRESETS["mini"]
+ONE, TWO = "ab" * 32, "cd" * 32
 
 
 def form(**changes):
     """The form as it is at first."""
-    start = {"prompt": "a frog", "negative": "", "styles": {}, "width": MINI.width, "height": MINI.height}
+    start = {
+        "prompt": "a frog",
+        "negative": "",
+        "styles": {},
+        "pictures": {},
+        "width": MINI.width,
+        "height": MINI.height,
+    }
     start |= {"steps": MINI.steps, "guidance": MINI.guidance, "true_cfg": 1, "scheduler": AUTOMATIC}
     return Form(**{**start, "seed": "", "lock": False, "count": 1, **changes})
 
@@ -54,6 +64,34 @@ def test_a_seed_that_is_none_is_refused(seed):
         form(seed=seed, lock=True).request(MINI)
 
 
+def test_pictures_to_start_from_are_asked_for_with_what_was_said_of_them():
+    held = {"source": ONE, "mask": TWO, "strength": 0.5, "reference": TWO, "reference_weight": 0.7}
+    assert form(pictures=held).request(MINI) == Generate(prompt="a frog", **held)
+    assert form(pictures={"source": ONE}).request(MINI) == Generate(prompt="a frog", source=ONE)
+    named = form(pictures={"source": ONE, "mask": TWO, "region": "left"}).request(MINI)
+    assert named == Generate(prompt="a frog", source=ONE, region="left")
+
+
+def test_what_is_said_of_a_picture_that_is_not_there_is_nothing():
+    held = {"mask": TWO, "region": "left", "strength": 0.5, "reference_weight": 0.7}
+    assert form(pictures=held).request(MINI) == Generate(prompt="a frog")
+    for value in (None, [], "x", 5):
+        assert form(pictures=value).request(MINI) == Generate(prompt="a frog")
+
+
+@pytest.mark.parametrize("name", ["source", "mask", "reference"])
+@pytest.mark.parametrize("value", ["/etc/passwd", "../" * 9 + "etc/passwd", ONE.upper(), [ONE], {"path": ONE}, 7])
+def test_what_is_no_id_of_a_picture_is_refused(name, value):
+    with pytest.raises(Invalid, match="not there"):
+        form(pictures={"source": ONE, name: value}).request(MINI)
+
+
+@pytest.mark.parametrize("name", ["strength", "reference_weight"])
+def test_a_share_that_is_no_number_is_refused(name):
+    with pytest.raises(Invalid, match="takes a number"):
+        form(pictures={"source": ONE, "reference": ONE, name: "much"}).request(MINI)
+
+
 requests = st.builds(
     Generate,
     prompt=st.text(min_size=1, max_size=60).map(str.strip).filter(bool),
@@ -68,15 +106,26 @@ requests = st.builds(
     count=st.integers(1, 4),
     styles=st.sampled_from([(), (StyleUse("ink", 0.8),), (StyleUse("ink", 0.8), StyleUse("realism", 1.0))]),
 )
+IDS = st.sampled_from([ONE, TWO])
+started = st.fixed_dictionaries(
+    {"source": IDS},
+    optional={"mask": IDS, "region": st.sampled_from(["left", "10,10,60,80%"]), "strength": st.sampled_from([0, 0.6])},
+)
+looked = st.fixed_dictionaries({"reference": IDS}, optional={"reference_weight": st.sampled_from([0, 0.7, 1])})
 
 
-@given(requests)
-def test_a_form_filled_from_a_request_asks_for_it_again(request_):
+@given(requests, started | looked | st.just({}))
+def test_a_form_filled_from_a_request_asks_for_it_again(request_, pictures):
+    request_ = replace(request_, **pictures)
+    if request_.region is not None:
+        request_ = replace(request_, mask=None)
     again = Form(*fields(request_, MINI)).request(MINI)
     assert Form(*fields(again, MINI)) == Form(*fields(request_, MINI))
     assert again.seed == request_.seed
     assert again.styles == request_.styles
     assert again.negative == request_.negative
+    for name in PICTURES:
+        assert getattr(again, name) == getattr(request_, name)
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from moving import Time
@@ -11,6 +12,8 @@ from realbot.adapters.lanes import Lanes, news
 from realbot.jobs import Board, Eta, Generate, Job, Origin, Running, User, Waiting
 
 PACE = 2.5
+#: A training of a thousand steps, of which every twentieth is told.
+LESSON = Running(100, 1000, numbers={"loss": 0.1})
 
 
 def job(name: str, place: str = "1") -> Job:
@@ -119,6 +122,13 @@ async def test_what_asked_discord_nothing_costs_no_time(rig):
         (Waiting(90, Eta(50, 60)), Waiting(89, Eta(100, 120)), True),
         (Waiting(3), Running(0, 9), True),
         (Running(1, 9), Running(2, 9), True),
+        (Waiting(1), Waiting(1, until=7200.0), True),
+        (Waiting(1, until=7200.0), Waiting(1, until=7230.0), False),
+        (Waiting(1, until=7200.0), Waiting(1), True),
+        (LESSON, replace(LESSON, step=101), False),
+        (LESSON, replace(LESSON, step=120), True),
+        (LESSON, Waiting(1), True),
+        (Waiting(1), LESSON, True),
     ],
 )
 def test_the_card_rests_unless_there_is_news(before, after, told):

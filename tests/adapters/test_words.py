@@ -247,3 +247,11 @@ def test_the_state_of_the_engine(state, text):
 )
 def test_how_busy_the_line_is(counts, text):
     assert words.line(*counts) == text
+
+
+def test_a_screen_reader_tells_an_edited_picture_and_a_taken_look():
+    edited = Generate(prompt="a red hat", source="a" * 64, mask="b" * 64)
+    assert words.alt(edited) == "a red hat, painted into another picture"
+    assert words.alt(Generate(prompt="a red hat", source="a" * 64)) == "a red hat"
+    looking = Generate(prompt="a red hat", styles=(StyleUse("ink"),), reference="c" * 64)
+    assert words.alt(looking) == "a red hat, in the style ink, with the look of another picture"

@@ -128,6 +128,11 @@ class Tab:
             job = found[1]
         return await self.client.post(f"/jobs/{job}/{action}", data=form)
 
+    async def bring(self, data: bytes, **query: str) -> httpx.Response:
+        """Send a picture; with `source`, its mask."""
+        address = "/masks" if "source" in query else "/uploads"
+        return await self.client.post(address, content=data, params=query)
+
     def images(self) -> list[str]:
         return list(dict.fromkeys(re.findall(r'src="picture/([0-9a-f]{64})"', self.parts["stage"])))
 
@@ -159,7 +164,7 @@ class Tab:
             answers = [await other.client.get(f"/card/{job[1]}"), await other.client.get(f"/preview/{job[1]}")]
             for image in self.images():
                 answers += [await other.client.get(f"/picture/{image}"), await other.client.get(f"/thumb/{image}")]
-            for action in ("cancel", "retry", "fresh", "favourite", "forget"):
+            for action in ("cancel", "retry", "fresh", "favourite", "forget", "subtle", "upscale2", "zoom", "left"):
                 answers.append(await other.press(action, job[1]))
             assert {answer.status_code for answer in answers} <= {403, 404}
             fields = await other.fire("board", "reuse", [], {"job": job[1]})

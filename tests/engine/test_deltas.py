@@ -65,6 +65,8 @@ def broken_tensors(model: FluxTransformer2DModel, kind: str) -> dict[str, torch.
         tensors["transformer.transformer_blocks.18.attn.to_q.lora_B.weight"] = tensors.pop(b)
     elif kind == "list":
         tensors[b] = torch.ones(SIZE)
+    elif kind == "dimensions":
+        tensors[b] = torch.ones(1, 1, SIZE, 4, 1)
     elif kind == "integers":
         tensors[b] = torch.ones(SIZE, 4, dtype=torch.int8)
     elif kind == "alphas":
@@ -132,6 +134,7 @@ def test_L4_not_finite_or_absurd_is_refused(tmp_path, model, loras, kind, reason
         ("half", "only one of its two halves"),
         ("shape", "made for another model: layer 'transformer_blocks.0.attn.to_q' is 32x64 in the file and 32x32"),
         ("layer", "made for another model: this one has no layer 'transformer.transformer_blocks.18.attn.to_q'"),
+        ("dimensions", "in 5 dimensions; at most 4 are allowed"),
         ("list", "a list instead of a matrix"),
         ("integers", "as int8; floats are needed"),
         ("alphas", "with 3 numbers; one is needed"),
@@ -252,7 +255,15 @@ def test_L2_mutated_files_load_or_are_refused(tmp_path, model, loras, dialect):
 
 @pytest.mark.parametrize(
     "settings",
-    ["[1]", '"text"', "1", '{"transformer.lora_alpha": "many"}', '{"transformer.lora_alpha": 1e999}', "{"],
+    [
+        "[1]",
+        '"text"',
+        "1",
+        '{"transformer.lora_alpha": "many"}',
+        '{"transformer.lora_alpha": 1e999}',
+        f'{{"transformer.lora_alpha": {"9" * 400}}}',
+        "{",
+    ],
 )
 def test_L9_strange_adapter_settings_are_refused(tmp_path, model, loras, settings):
     path = tmp_path / "odd.safetensors"

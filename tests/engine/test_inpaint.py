@@ -51,7 +51,7 @@ def test_paints_what_the_bare_inpainting_pipeline_paints(easel: Easel, asked: di
     import diffusers
 
     family = models.FAMILIES[easel.family]
-    bare = getattr(diffusers, family.inpaint).from_pretrained(easel.folder)
+    bare = getattr(diffusers, easel.painter.loaded.preset.inpaint).from_pretrained(easel.folder)
     bare.set_progress_bar_config(disable=True)
     flow = family.schedulers is models.FLOW
     if not flow:
@@ -85,8 +85,8 @@ def test_paints_what_the_bare_inpainting_pipeline_paints(easel: Easel, asked: di
 
 def test_it_works_on_the_weights_that_paint_from_words(easel: Easel, asked: dict[str, Any]) -> None:
     easel.hashes(**asked)
-    second = easel.painter.stages._on_same_weights(models.FAMILIES[easel.family].inpaint)
-    assert type(second).__name__ == models.FAMILIES[easel.family].inpaint
+    second = easel.painter.stages._on_same_weights(easel.painter.loaded.preset.inpaint)
+    assert type(second).__name__ == easel.painter.loaded.preset.inpaint
     modules = {name for name, part in second.components.items() if isinstance(part, torch.nn.Module)}
     assert "vae" in modules
     assert all(getattr(second, name) is getattr(easel.pipe, name) for name in modules)
@@ -190,11 +190,12 @@ def test_a_mask_needs_a_picture_and_repaints_what_is_marked(preset: models.Prese
         with pytest.raises(Invalid, match="part of a picture"):
             models.resolve(Generate(prompt="x", **asked), preset)
     resolved, notes = models.resolve(Generate(prompt="x", source="ab" * 32, mask="cd" * 32), preset)
-    assert (resolved.strength, notes) == (1.0, ())
+    assert (resolved.strength, notes) == (None if preset.edits else 1.0, ())
     assert models.denoised(resolved) == resolved.steps
     assert models.resolve(resolved, preset) == (resolved, ())
-    said, _ = models.resolve(Generate(prompt="x", source="ab" * 32, mask="cd" * 32, strength=0.4), preset)
-    assert said.strength == 0.4
+    if not preset.edits:
+        said, _ = models.resolve(Generate(prompt="x", source="ab" * 32, mask="cd" * 32, strength=0.4), preset)
+        assert said.strength == 0.4
 
 
 # The soft edge

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from realbot.engine import models
+from realbot.engine import modelfiles, models
 from realbot.errors import ConfigError, Invalid, ModelMissing
 from realbot.jobs import Generate, from_json, to_json
 
@@ -181,7 +181,7 @@ def test_a_lora_is_not_taken_for_a_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["WanPipeline", "FluxKontextPipeline", "Flux2Pipeline", "StableDiffusionXLImg2ImgPipeline"]
+    "name", ["WanPipeline", "FluxFillPipeline", "Flux2Pipeline", "StableDiffusionXLImg2ImgPipeline"]
 )
 def test_another_pipeline_is_refused_by_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(ModelMissing, match=name):
@@ -195,10 +195,10 @@ def test_weights_of_another_family_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_hub_name_is_not_a_path() -> None:
-    assert not models.is_local("black-forest-labs/FLUX.1-dev")
-    assert models.is_local("/models/flux")
-    assert models.is_local("./flux")
-    assert models.is_local("~/flux.safetensors")
+    assert not modelfiles.is_local("black-forest-labs/FLUX.1-dev")
+    assert modelfiles.is_local("/models/flux")
+    assert modelfiles.is_local("./flux")
+    assert modelfiles.is_local("~/flux.safetensors")
     assert models.preset("flux-dev", "someone/their-flux").source == "someone/their-flux"
 
 

@@ -55,7 +55,7 @@ def test_paints_what_the_bare_image_to_image_pipeline_paints(easel: Easel, sourc
     import diffusers
 
     family = models.FAMILIES[easel.family]
-    bare = getattr(diffusers, family.from_picture).from_pretrained(easel.folder)
+    bare = getattr(diffusers, easel.painter.loaded.preset.from_picture).from_pretrained(easel.folder)
     bare.set_progress_bar_config(disable=True)
     flow = family.schedulers is models.FLOW
     if not flow:
@@ -83,8 +83,8 @@ def test_paints_what_the_bare_image_to_image_pipeline_paints(easel: Easel, sourc
 def test_it_works_on_the_weights_that_paint_from_words(easel: Easel, source: tuple[str, dict[str, str]]) -> None:
     image, files = source
     easel.hashes(source=image, files=files)
-    second = easel.painter.stages._on_same_weights(models.FAMILIES[easel.family].from_picture)
-    assert type(second).__name__ == models.FAMILIES[easel.family].from_picture
+    second = easel.painter.stages._on_same_weights(easel.painter.loaded.preset.from_picture)
+    assert type(second).__name__ == easel.painter.loaded.preset.from_picture
     modules = {name for name, part in second.components.items() if isinstance(part, torch.nn.Module)}
     assert "vae" in modules
     assert all(getattr(second, name) is getattr(easel.pipe, name) for name in modules)

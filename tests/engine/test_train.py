@@ -167,6 +167,29 @@ def test_paused_training_gives_the_very_weights_of_one_that_was_not(
     assert files[0] == files[1]
 
 
+def test_a_look_that_is_interrupted_is_made_when_the_training_goes_on(
+    flux: Easel, examples: list[Example], tmp_path: Path
+) -> None:
+    """However often a picture comes in between, the weights and the best of them are those of one in one go."""
+    course = replace(COURSE, sample_every=3)
+    whole = trainer(flux, examples, tmp_path / "whole", course)
+    whole.run(always)
+    chance, here = np.random.default_rng(1), trainer(flux, examples, tmp_path / "cut", course)
+    pauses = 0
+    while here.run(always, lambda: bool(chance.random() < 0.3)) == "paused":
+        pauses += 1
+        if chance.random() < 0.3:
+            here = trainer(flux, examples, tmp_path / "cut", course)
+    assert pauses > 3
+    assert equal(here.weights(), whole.weights())
+    files = []
+    for each, name in ((whole, "whole"), (here, "cut")):
+        files.append(each.export(tmp_path / name / "style.safetensors").read_bytes())
+        grids = sorted(path.name for path in (tmp_path / name).glob("samples-*"))
+        assert grids == ["samples-000003.png", "samples-000006.png"]
+    assert files[0] == files[1]
+
+
 def test_a_crash_goes_on_from_the_last_checkpoint(flux: Easel, examples: list[Example], tmp_path: Path) -> None:
     course = replace(COURSE, accumulation=2)
     whole = trainer(flux, examples, tmp_path / "whole", course)
@@ -232,7 +255,7 @@ def test_half_precision_learns(family: str, dtype: str, examples: list[Example],
     stages = Stages(loaded, Loras({}, type(loaded.pipeline), 0), Embeds(2**20))
     course = replace(COURSE, steps=20, validate_every=10, sample_every=99, save_every=99)
     taught = Trainer(loaded, stages, course, examples, tmp_path / "run")
-    taught._sample = lambda: tmp_path / "none.png"  # type: ignore[method-assign]
+    taught._sample = lambda _: tmp_path / "none.png"  # type: ignore[method-assign]
     taught.run(always)
     found = [float(row["validation"]) for row in rows(tmp_path / "run") if row["validation"]]
     assert found[-1] < found[0]

@@ -67,8 +67,9 @@ def vae(channels: int, **config: Any) -> Any:
     )
 
 
-def flux(*, guidance: bool = True, dynamic: bool = True) -> Any:
-    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+def flux(*, guidance: bool = True, dynamic: bool = True, pipeline: str = "FluxPipeline") -> Any:
+    import diffusers
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxTransformer2DModel
 
     transformer = FluxTransformer2DModel(
         in_channels=64,
@@ -81,7 +82,7 @@ def flux(*, guidance: bool = True, dynamic: bool = True) -> Any:
         axes_dims_rope=(4, 4, 8),
         guidance_embeds=guidance,
     )
-    return FluxPipeline(
+    return getattr(diffusers, pipeline)(
         scheduler=FlowMatchEulerDiscreteScheduler(
             shift=3.0 if dynamic else 1.0, use_dynamic_shifting=dynamic, base_shift=0.5, max_shift=1.15
         ),
@@ -180,7 +181,7 @@ def sd3() -> Any:
 
 FAMILIES: dict[str, Callable[[], Any]] = {"flux": flux, "sdxl": sdxl, "sd15": sd15, "sd3": sd3}
 #: The preset under which the tiny model of a family is loaded: the one with the smallest pictures.
-PRESETS = {"flux": "mini", "sdxl": "sdxl", "sd15": "sd15", "sd3": "sd35"}
+PRESETS = {"flux": "mini", "kontext": "flux-kontext", "sdxl": "sdxl", "sd15": "sd15", "sd3": "sd35"}
 
 
 def saved(family: str, folder: Path, seed: int = 0, **options: Any) -> Path:

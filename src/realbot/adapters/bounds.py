@@ -11,10 +11,10 @@ from realbot.adapters import notices
 from realbot.errors import Invalid
 from realbot.grammar import nearest
 from realbot.places import ADULT, SCOPES, STRICTER, PlaceRules
-from realbot.sections import Cache, Limits, Moderation, Section
+from realbot.sections import Cache, Limits, Moderation, Section, Training
 
 #: What can be set with one value; lists of words have their own command.
-SECTIONS: dict[str, type[Section]] = {"limits": Limits, "moderation": Moderation, "cache": Cache}
+SECTIONS: dict[str, type[Section]] = {"limits": Limits, "moderation": Moderation, "cache": Cache, "training": Training}
 ORDERS = {"adult": ADULT, "scope": SCOPES}
 #: Numbers that are offered for each limit, as far as they are possible.
 OFFERED: dict[str, tuple[float, ...]] = {
@@ -30,6 +30,8 @@ OFFERED: dict[str, tuple[float, ...]] = {
     "max_prompt": (200, 500, 1000, 2000),
     "max_styles": (0, 1, 2, 3, 5),
     "max_weight": (0.5, 1, 1.5, 2),
+    "max_pictures": (10, 20, 40, 100),
+    "per_person": (1, 3, 5, 10),
 }
 #: What takes a place's own value back.
 RESET = "reset"

@@ -31,6 +31,8 @@ def button(verb: str) -> str:
         "retry": _("Try again"),
         "download": _("Original"),
         "confirm": _("Delete"),
+        "masked": _("Paint"),
+        "drop": _("No"),
     }[verb]
 
 
@@ -47,6 +49,7 @@ def choice(verb: str, number: int) -> str:
         "right": _("Picture {number}: continue to the right"),
         "up": _("Picture {number}: continue upwards"),
         "down": _("Picture {number}: continue downwards"),
+        "around": _("Picture {number}: more around it"),
         "download": _("Picture {number}: original file"),
     }[verb].format(number=number)
 
@@ -65,20 +68,32 @@ def line(request: Request, seed: int | None, seconds: float = 0.0) -> str:
     """The recipe in one line: what one wants to know of a picture, and no more."""
     parts: list[str] = []
     if isinstance(request, Generate):
-        if request.width and request.height:
+        if request.width and request.height and not request.mask:
+            # Of a part that is painted anew it is only what the model sees.
             parts.append(f"{request.width}×{request.height}")
         if request.steps is not None:
             parts.append(_("{steps} steps").format(steps=request.steps))
         if request.scheduler:
             parts.append(words.scheduler(request.scheduler))
         parts += [f"{use.name} {words.number(use.weight)}" for use in request.styles]
-        if request.source:
+        if request.mask or request.region:
+            parts.append(_("partly painted anew"))
+        elif request.source:
             parts.append(_("from a picture"))
+        if request.reference:
+            parts.append(looking(request))
         if seed is not None:
             parts.append(_("seed {seed}").format(seed=seed))
     if seconds:
         parts.append(words.duration(seconds))
     return " · ".join(parts)
+
+
+def looking(request: Generate) -> str:
+    """That the look of another picture was taken, and how much of it."""
+    if request.reference_weight is None:
+        return _("look of a picture")
+    return _("look of a picture {weight}").format(weight=words.number(request.reference_weight))
 
 
 def preview(alt: str) -> str:

@@ -7,7 +7,9 @@ from html import escape
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from realbot.adapters import words
+from realbot.adapters import captions, retouch, words
+from realbot.adapters.buttons import FACTORS, PANS, ZOOMS
+from realbot.adapters.words import _
 from realbot.jobs import Cancelled, Done, Failed, Generate, Job, Request, Running, Waiting
 
 if TYPE_CHECKING:
@@ -24,32 +26,89 @@ def button(action: str, job_id: str, label: str, kind: str = "", **data: str) ->
 
 def picture(request: Request, image: str, *, index: int = 0) -> str:
     """One picture that opens in full when it is pressed."""
-    size = ""
-    if isinstance(request, Generate) and request.width and request.height:
-        size = f' width="{request.width}" height="{request.height}" style="--w:{request.width};--h:{request.height}"'
+    size = shape = ""
+    # One that was painted in parts has the shape of its source, which only the picture itself tells.
+    if isinstance(request, Generate) and request.width and request.height and not request.mask:
+        size = f' width="{request.width}" height="{request.height}"'
+        shape = f' style="--w:{request.width};--h:{request.height}"'
     name = f"{words.alt(request)}" + (f" ({index + 1})" if index else "")
     return (
-        f'<a class="shot" data-key="{image}" href="picture/{image}" target="_blank" rel="noopener">'
+        f'<a class="shot" data-key="{image}" href="picture/{image}" target="_blank" rel="noopener"{shape}>'
         f'<img src="picture/{image}" alt="{escape(name)}"{size}></a>'
     )
+
+
+def menu(job_id: str, request: Request, images: Sequence[str]) -> str:
+    """What can be made of a finished picture, of one of several after choosing it."""
+    texts = retouch.TEXTS
+    groups = [(texts["enlarge"], tuple(FACTORS))]
+    if isinstance(request, Generate):
+        groups = [(texts["vary"], ("subtle", "strong")), *groups, (texts["around"], (*ZOOMS, *PANS))]
+    rows = "".join(
+        group(label, "".join(button("make", job_id, captions.button(verb), verb=verb) for verb in verbs))
+        for label, verbs in groups
+    )
+    rows += group(
+        texts["use"],
+        button("use", job_id, texts["as_source"], slot="source")
+        + button("use", job_id, texts["as_look"], slot="reference"),
+    )
+    choices = "".join(
+        f'<label><input type="radio" name="which" value="{image}" data-index="{index}"{"" if index else " checked"}'
+        f' aria-label="{escape(captions.numbered(index + 1))}"><img src="thumb/{image}" alt=""></label>'
+        for index, image in enumerate(images)
+    )
+    single = "" if len(images) > 1 else " hidden"
+    return (
+        f'<details class="menu" data-key="menu"><summary class="act">{escape(texts["more"])}</summary>'
+        f'<form class="ways"><div class="which" role="radiogroup" aria-label="{escape(texts["which"])}"{single}>'
+        f"{choices}</div>{rows}</form></details>"
+    )
+
+
+def group(label: str, buttons: str) -> str:
+    """A line of a menu."""
+    return (
+        f'<div class="way" role="group" aria-label="{escape(label)}"><span aria-hidden="true">{escape(label)}</span>'
+        f'<div class="acts">{buttons}</div></div>'
+    )
+
+
+def origins(request: Request) -> str:
+    """The pictures that a request began with."""
+    if not isinstance(request, Generate):
+        return ""
+    used = ((request.source, _("Begun with")), (request.reference, _("Look")))
+    shown = "".join(
+        f'<a href="picture/{image}" target="_blank" rel="noopener" title="{escape(label)}">'
+        f'<img loading="lazy" src="thumb/{image}" alt="{escape(label)}"></a>'
+        for image, label in used
+        if image
+    )
+    return f'<div class="origins">{shown}</div>' if shown else ""
 
 
 def facts(request: Request, done: Done | None) -> str:
     rows = "".join(
         f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>" for label, value in words.facts(request, done)
     )
-    return f'<dl class="facts">{rows}</dl>'
+    return f'{origins(request)}<dl class="facts">{rows}</dl>'
 
 
 def done(job_id: str, request: Request, status: Done, *, favourite: bool | None = None) -> str:
     """A finished job: its pictures, its recipe and what can be done with it."""
     shots = "".join(picture(request, image, index=i) for i, image in enumerate(status.images))
     notes = "".join(f'<p class="note">{escape(sentence)}</p>' for sentence in words.notes(status))
-    again = (
-        button("fresh", job_id, words.LABELS["fresh"], "main")
-        if status.cached
-        else button("fresh", job_id, words.LABELS["again"])
-    )
+    # An enlargement has no words and no seed: it is the same every time.
+    fresh = again = reuse = recipe = ""
+    if isinstance(request, Generate):
+        fresh = button("fresh", job_id, words.LABELS["fresh"], "main") if status.cached else ""
+        again = "" if status.cached else button("fresh", job_id, words.LABELS["again"])
+        reuse = button("reuse", job_id, words.LABELS["reuse"])
+        recipe = (
+            f'<div class="recipe"><code>{escape(words.recipe(request))}</code>'
+            f"{button('copy', job_id, words.LABELS['copy'], 'quiet')}</div>"
+        )
     loads = "".join(
         f'<a class="act" href="picture/{image}?download" download="{escape(words.file_name(request, status.seed, i))}">'
         f"{escape(words.LABELS['download'])}{f' {i + 1}' if len(status.images) > 1 else ''}</a>"
@@ -66,11 +125,10 @@ def done(job_id: str, request: Request, status: Done, *, favourite: bool | None 
         f'<div class="shots many{len(status.images)}" data-key="shots">{shots}</div>'
         f'<div class="about" data-key="about">{badge}<h2>{escape(words.subject(request))}</h2>'
         f'<p class="says" role="status">{escape(words.say(status))}</p>{notes}'
-        f'<div class="acts">{again if status.cached else ""}{loads}{button("reuse", job_id, words.LABELS["reuse"])}'
-        f"{'' if status.cached else again}{star}{button('forget', job_id, words.LABELS['delete'], 'quiet')}</div>"
-        f"{facts(request, status)}"
-        f'<div class="recipe"><code>{escape(words.recipe(request))}</code>'
-        f"{button('copy', job_id, words.LABELS['copy'], 'quiet')}</div></div></article>"
+        f'<div class="acts">{fresh}{loads}{reuse}{again}{star}'
+        f"{button('forget', job_id, words.LABELS['delete'], 'quiet')}</div>"
+        f"{menu(job_id, request, status.images)}{facts(request, status)}"
+        f"{recipe}</div></article>"
     )
 
 
@@ -116,13 +174,13 @@ def row(job: Job) -> str:
 
 def over(job_id: str, request: Request, status: Failed | Cancelled) -> str:
     """A job that ended without a picture."""
+    reuse = button("reuse", job_id, words.LABELS["reuse"]) if isinstance(request, Generate) else ""
     kind, role = ("failed", "alert") if isinstance(status, Failed) else ("cancelled", "status")
     return (
         f'<article class="card {kind}" data-key="{escape(job_id)}" data-phase="{kind}">'
         f'<div class="about" data-key="about"><h2>{escape(words.subject(request))}</h2>'
         f'<p class="says" role="{role}">{escape(words.say(status))}</p>'
-        f'<div class="acts">{button("retry", job_id, words.LABELS["retry"], "main")}'
-        f"{button('reuse', job_id, words.LABELS['reuse'])}</div></div></article>"
+        f'<div class="acts">{button("retry", job_id, words.LABELS["retry"], "main")}{reuse}</div></div></article>'
     )
 
 

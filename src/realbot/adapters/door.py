@@ -11,18 +11,21 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
-from realbot.adapters import cards
+from realbot.adapters import cards, retouch, words
+from realbot.errors import NotYours
 from realbot.jobs import User
 
 VISITOR, PASS = "realbot_visitor", "realbot_pass"
 YEAR, MONTH = 31_536_000, 2_592_000
-#: Bytes of a posted login form at most.
-FORM_LIMIT = 4096
+#: Bytes of a posted login form at most, and of everything else that is no picture.
+FORM_LIMIT, BODY_LIMIT = 4096, 2**20
+#: Bytes of a MB.
+MB = 2**20
 #: Seconds that a wrong password costs; guesses are answered one after the other.
 PENALTY = 1.0
 HEADERS = {
@@ -41,11 +44,24 @@ def visitor(cookies: Mapping[str, str]) -> User | None:
     return User("web", hashlib.sha256(token.encode()).hexdigest()[:32], "visitor")
 
 
-class Door:
-    """ASGI middleware that hands out the visitor's cookie and, with a password, lets in only who knows it."""
+def person(cookies: Mapping[str, str]) -> User:
+    """As `visitor`. Raises NotYours for a browser that holds no cookies."""
+    user = visitor(cookies)
+    if user is None:
+        raise NotYours(words.NEEDS_COOKIES)
+    return user
 
-    def __init__(self, app: Any, password: str | None = None) -> None:
-        self._app = app
+
+class Door:
+    """ASGI middleware that hands out the visitor's cookie and, with a password, lets in only who knows it.
+
+    A body that is too large is refused before it is read: at the addresses `roomy` above as many MB as `most` tells.
+    """
+
+    def __init__(
+        self, app: Any, password: str | None = None, *, roomy: tuple[str, ...] = (), most: Callable[[], int] = lambda: 1
+    ) -> None:
+        self._app, self._roomy, self._most = app, roomy, most
         self._key = password.encode() if password else None
         self._guess = asyncio.Lock()
 
@@ -72,7 +88,14 @@ class Door:
         if scope["path"] == "/" and visitor(cookies) is None:
             extra["set-cookie"] = _cookie(scope, VISITOR, secrets.token_urlsafe(32), YEAR)
 
+        body = Body(receive, self._most() * MB if scope["path"] in self._roomy else BODY_LIMIT)
+        if body.announced(scope):
+            await _refuse(send, self._most(), extra)
+            return
+
         async def marked(message: Any) -> None:
+            if body.over:
+                return
             if message["type"] == "http.response.start":
                 known = {name.lower() for name, _ in message.get("headers", ())}
                 more = [
@@ -81,7 +104,14 @@ class Door:
                 message = {**message, "headers": [*message.get("headers", ()), *more]}
             await send(message)
 
-        await self._app(scope, receive, marked)
+        try:
+            await self._app(scope, body, marked)
+        except Exception:
+            # It was told that the browser had gone.
+            if not body.over:
+                raise
+        if body.over:
+            await _refuse(send, self._most(), extra)
 
     async def _login(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
@@ -98,6 +128,25 @@ class Door:
         await _answer(send, 401, cards.login(wrong=True), HEADERS)
 
 
+class Body:
+    """The body of a request up to a limit in bytes; where it goes on, it ends as if the browser had gone."""
+
+    def __init__(self, receive: Any, limit: int) -> None:
+        self._receive, self._limit, self._taken = receive, limit, 0
+        self.over = False
+
+    def announced(self, scope: Any) -> bool:
+        """Whether its own header says that it is too large."""
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        return int(length) > self._limit if length.isdigit() and len(length) < 20 else True
+
+    async def __call__(self) -> Any:
+        message = await self._receive()
+        self._taken += len(message.get("body", b""))
+        self.over = self.over or self._taken > self._limit
+        return {"type": "http.disconnect"} if self.over else message
+
+
 def _cookies(scope: Any) -> dict[str, str]:
     jar: SimpleCookie = SimpleCookie()
     for name, value in scope["headers"]:
@@ -112,6 +161,10 @@ def _cookies(scope: Any) -> dict[str, str]:
 def _cookie(scope: Any, name: str, value: str, age: int) -> str:
     secure = "; Secure" if scope.get("scheme") == "https" else ""
     return f"{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Lax{secure}"
+
+
+async def _refuse(send: Any, most: int, headers: Mapping[str, str]) -> None:
+    await _answer(send, 413, retouch.too_large(most), {**headers, "content-type": "text/plain; charset=utf-8"})
 
 
 async def _answer(send: Any, status: int, page: str, headers: Mapping[str, str]) -> None:

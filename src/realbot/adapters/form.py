@@ -6,12 +6,13 @@ A field that holds the model's default is left out of the request, so that what 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from realbot import grammar
-from realbot.adapters import words
+from realbot.adapters import retouch, words
 from realbot.errors import Invalid
 from realbot.jobs import Generate, StyleUse
 
@@ -20,6 +21,8 @@ MULTIPLE = 16
 #: Name of a shape and its width : height.
 SHAPES = {"Square": (1, 1), "Landscape": (4, 3), "Portrait": (3, 4), "Wide": (16, 9), "Tall": (9, 16)}
 AUTOMATIC = words.LABELS["automatic"]
+#: What the page holds of the pictures that a request begins with, by the names of the request.
+PICTURES = ("source", "mask", "region", "strength", "reference", "reference_weight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Form:
     prompt: str | None
     negative: str | None
     styles: Mapping[str, float] | None
+    pictures: Mapping[str, Any] | None
     width: float | None
     height: float | None
     steps: float | None
@@ -59,6 +63,7 @@ class Form:
             seed=grammar.parse(f'seed:"{seed}"').seed if seed else None,
             count=round(number(self.count, 1, labels["count"])),
             styles=tuple(StyleUse(name, number(weight, 1.0, name)) for name, weight in chosen.items()),
+            **brought(self.pictures if isinstance(self.pictures, dict) else {}),
         )
         return grammar.parse(str(self.prompt or ""), base, area=preset.width * preset.height, multiple=MULTIPLE)
 
@@ -69,6 +74,7 @@ def fields(request: Generate, preset: Any) -> tuple[Any, ...]:
         grammar.write(Generate(prompt=request.prompt)),
         request.negative,
         {use.name: use.weight for use in request.styles},
+        {name: value for name in PICTURES if (value := getattr(request, name)) is not None},
         request.width or preset.width,
         request.height or preset.height,
         request.steps or preset.steps,
@@ -79,6 +85,33 @@ def fields(request: Generate, preset: Any) -> tuple[Any, ...]:
         request.seed is not None,
         request.count,
     )
+
+
+def brought(pictures: Mapping[str, Any]) -> dict[str, Any]:
+    """What a request begins with; of a source that is not there nothing is left. Raises Invalid."""
+    texts = retouch.TEXTS
+    found: dict[str, Any] = {}
+    if source := image(pictures.get("source")):
+        region = str(pictures.get("region") or "") or None
+        mask = None if region else image(pictures.get("mask"))
+        found |= {"source": source, "mask": mask, "region": region}
+        found["strength"] = share(pictures.get("strength"), texts["strength"])
+    if reference := image(pictures.get("reference")):
+        found["reference"] = reference
+        found["reference_weight"] = share(pictures.get("reference_weight"), texts["look_weight"])
+    return found
+
+
+def image(value: Any) -> str | None:
+    """The id of a picture, None for an empty field. Raises Invalid for what is no id."""
+    if value and not (isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value)):
+        raise Invalid("This picture is not there any more.")
+    return value or None
+
+
+def share(value: Any, name: str) -> float | None:
+    """A field's number, None where the model's own is meant. Raises Invalid."""
+    return None if value is None or value == "" else number(value, 0.0, name)
 
 
 def shapes(preset: Any) -> dict[str, tuple[int, int]]:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from realbot.adapters.clock import Clock
-from realbot.jobs import Job, Status, Waiting
+from realbot.jobs import Job, Running, Status, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +16,10 @@ HURRY = 1.5
 #: Up to this place in line every step forward is shown; further back only the places in `FAR` and new promises.
 NEAR = 7
 FAR = frozenset({9, 11, 14, 18, 23, 29, 36, 45, 56, 70, 88, 110, 140, 175})
+#: Changes that the steps of a training, which may take hours, are worth in all.
+TOLD = 50
+#: Seconds by which the time differs at which trainings begin when it is told twice.
+SAME = 120.0
 
 
 class Lanes:
@@ -95,7 +99,11 @@ def news(before: Status | None, status: Status) -> bool:
     """Whether a status is worth a change of the card."""
     if before == status:
         return False
+    if isinstance(before, Running) and isinstance(status, Running) and before.numbers and status.steps:
+        return before.step * TOLD // status.steps != status.step * TOLD // status.steps
     if not (isinstance(before, Waiting) and isinstance(status, Waiting)) or before.paused != status.paused:
+        return True
+    if (before.until is None) is not (status.until is None) or abs((before.until or 0) - (status.until or 0)) > SAME:
         return True
     if status.position != before.position and (status.position <= NEAR or status.position in FAR):
         return True

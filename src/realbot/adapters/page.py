@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gradio as gr
 
-from realbot.adapters import words
+from realbot.adapters import retouch, words
 from realbot.adapters.cards import file
 from realbot.adapters.form import AUTOMATIC, MULTIPLE, Form, fields, shapes, sides
 from realbot.errors import Refused
@@ -23,13 +24,21 @@ SUBMIT: Mapping[str, Any] = {"concurrency_limit": None, "show_progress": "hidden
 #: For events that answer at once.
 LOCAL: Mapping[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
-#: Submits a request for the visitor behind a Gradio request.
-Ask = Callable[[Request, gr.Request], Awaitable[None]]
-#: Finds an earlier request of that visitor.
-Recall = Callable[[str, gr.Request], Awaitable[Request]]
+
+class Visits(Protocol):
+    """What the form asks of the visitor behind a Gradio request; each raises Refused."""
+
+    async def ask(self, request: Request, asked: gr.Request) -> None:
+        """Submit a request."""
+
+    async def recall(self, job_id: str, asked: gr.Request) -> Request:
+        """Find an earlier one."""
+
+    async def shaped(self, image: str, asked: gr.Request) -> tuple[int, int]:
+        """The width and height that are painted from a picture."""
 
 
-def build(studio: Studio, ask: Ask, recall: Recall, limits: Any) -> gr.Blocks:
+def build(studio: Studio, visits: Visits, limits: Any) -> gr.Blocks:
     """The page; `limits` are the ranges of its sliders."""
     preset, labels = studio.preset(), words.LABELS
     with gr.Blocks(title="realbot", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as demo:
@@ -46,6 +55,7 @@ def build(studio: Studio, ask: Ask, recall: Recall, limits: Any) -> gr.Blocks:
                         max_length=limits.max_prompt + 500,
                         elem_id="prompt",
                     )
+                    pictures = _pictures(studio, limits)
                     go = gr.Button(labels["imagine"], variant="primary", size="lg", elem_id="imagine")
                     notice = gr.HTML("", elem_id="notice", js_on_load=None)
                 with gr.Column(elem_id="settings"):
@@ -67,11 +77,11 @@ def build(studio: Studio, ask: Ask, recall: Recall, limits: Any) -> gr.Blocks:
                     search=labels["search"],
                     close=labels["close"],
                 )
-        form = [prompt, dials["negative"], picker, *(dials[name] for name in ORDER)]
+        form = [prompt, dials["negative"], picker, pictures, *(dials[name] for name in ORDER)]
 
         async def imagine(request: gr.Request, *values: Any) -> str:
             try:
-                await ask(Form(*values).request(preset), request)
+                await visits.ask(Form(*values).request(preset), request)
             except Refused as error:
                 return trouble(words.refusal(error))
             return ""
@@ -79,22 +89,30 @@ def build(studio: Studio, ask: Ask, recall: Recall, limits: Any) -> gr.Blocks:
         async def reuse(event: gr.EventData, request: gr.Request) -> list[Any]:
             kept = [gr.skip() for _ in form]
             try:
-                earlier = await recall(str(event.job), request)
+                earlier = await visits.recall(str(event.job), request)
             except Refused as error:
                 return [*kept, trouble(words.refusal(error))]
             return [*(fields(earlier, preset) if isinstance(earlier, Generate) else kept), ""]
+
+        async def begin(event: gr.EventData, request: gr.Request) -> tuple[int, int]:
+            """A picture to start from brings its own shape, and takes it away with it."""
+            try:
+                return await visits.shaped(str(event.image or ""), request)
+            except Refused:
+                return preset.width, preset.height
 
         def styles_now() -> Any:
             return gr.HTML(choices=choices(studio.styles()))
 
         go.click(imagine, form, notice, **SUBMIT)
         board.reuse(reuse, None, [*form, notice], **SUBMIT)
+        pictures.begin(begin, None, [dials["width"], dials["height"]], **SUBMIT)
         demo.load(styles_now, None, picker, **LOCAL)
     demo.queue(max_size=200)
     return demo
 
 
-#: The fields after the prompt, the negative prompt and the styles, as `Form` lists them.
+#: The fields after the prompt, the negative prompt, the styles and the pictures, as `Form` lists them.
 ORDER = ("width", "height", "steps", "guidance", "true_cfg", "scheduler", "seed", "lock", "count")
 
 
@@ -110,6 +128,38 @@ def _picker(studio: Studio, limits: Any) -> Any:
         js_on_load=file("styles.js"),
         elem_id="styles",
     )
+
+
+def _pictures(studio: Studio, limits: Any) -> Any:
+    """The field for a picture to start from, with its mask, and for one whose look is taken."""
+    start = Generate(prompt="", source="0" * 64)
+    look = Generate(prompt="", reference="0" * 64)
+    return gr.HTML(
+        {},
+        texts=retouch.texts(),
+        parts=dict(retouch.PARTS),
+        close=words.LABELS["close"],
+        cancel=words.LABELS["cancel"],
+        usual={
+            "strength": usual(studio, start, "strength"),
+            "masked": usual(studio, replace(start, mask="0" * 64), "strength"),
+            "reference_weight": usual(studio, look, "reference_weight"),
+        },
+        most=limits.max_upload_mb,
+        large=retouch.too_large(limits.max_upload_mb),
+        html_template=file("pictures.html"),
+        js_on_load=file("retouch.js") + file("pictures.js"),
+        elem_id="pictures",
+    )
+
+
+def usual(studio: Studio, request: Generate, name: str) -> float | None:
+    """What the model takes when a request leaves this open; None where it takes no such thing."""
+    try:
+        found: float | None = getattr(studio.usual(request), name)
+    except Refused:
+        return None
+    return found
 
 
 def _dials(preset: Any, limits: Any, schedulers: Sequence[str]) -> dict[str, Any]:

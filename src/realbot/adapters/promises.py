@@ -33,6 +33,7 @@ class Shown:
     def __init__(self) -> None:
         self.promise = Promise()
         self.previews = 0
+        self.latest: Running | None = None  #: how far it was, for one that waits again
 
     def due(self, status: Running) -> bool:
         """Whether it is time for the next preview: after a quarter, a half and three quarters."""

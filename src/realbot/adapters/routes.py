@@ -20,11 +20,13 @@ from starlette.requests import Request as Asked
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from realbot.adapters import cards, words
-from realbot.adapters.door import visitor
+from realbot.adapters import cards, retouch, words
+from realbot.adapters.buttons import AROUND, FACTORS, sequel
+from realbot.adapters.door import person, visitor
+from realbot.adapters.sources import HERE
 from realbot.adapters.visitors import Visitor, Visitors
 from realbot.errors import NotYours, Refused
-from realbot.jobs import SEEDS, Origin, Request, Running, User, seeded
+from realbot.jobs import SEEDS, Request, Running, User, seeded
 
 if TYPE_CHECKING:
     from realbot.entries import Entry
@@ -36,6 +38,8 @@ THUMB, THUMBS = 320, 256
 SHOWN, MOST = 24, 480
 #: Seconds between two looks at the engine and the line while nothing else happens, and between two updates.
 LOOK, GAP = 2.0, 0.12
+#: What a finished picture can be made into.
+VERBS = ("subtle", "strong", *FACTORS, *AROUND)
 #: Seconds after which a silent stream sends a comment, so that a dead connection is noticed.
 BEAT = 15.0
 
@@ -60,11 +64,19 @@ class Routes:
 
     async def ask(self, request: Request, asked: Any) -> None:
         """Submit for the visitor behind a request of Gradio's or ours. Raises Refused."""
-        await self._submit(_person(asked), request)
+        user = person(asked.cookies)
+        try:
+            await self._submit(user, request)
+        except NotYours:
+            raise NotYours(retouch.lapsed()) from None
 
     async def recall(self, job_id: str, asked: Any) -> Request:
         """What the visitor asked for in an earlier job. Raises NotYours."""
-        return (await self._studio.entry(_person(asked), job_id)).request
+        return (await self._studio.entry(person(asked.cookies), job_id)).request
+
+    async def shaped(self, image: str, asked: Any) -> tuple[int, int]:
+        """The width and height that are painted from a picture of the visitor. Raises Refused."""
+        return await self._studio.shape(person(asked.cookies), image)
 
     async def live(self, asked: Asked) -> Response:
         """Server-sent events, each a JSON object of the parts of the page that changed."""
@@ -111,7 +123,7 @@ class Routes:
     async def card(self, asked: Asked) -> Response:
         """The card of a picture in the gallery."""
         try:
-            entry = await self._studio.entry(_person(asked), asked.path_params["job"])
+            entry = await self._studio.entry(person(asked.cookies), asked.path_params["job"])
         except Refused as error:
             return PlainTextResponse(words.refusal(error), 404)
         return HTMLResponse(cards.remembered(entry)) if entry.images else PlainTextResponse(words.GONE, 404)
@@ -121,7 +133,7 @@ class Routes:
         job_id = asked.path_params["job"]
         form = parse_qs((await asked.body())[:4096].decode("utf-8", "replace"))
         try:
-            user = _person(asked)
+            user = person(asked.cookies)
             request = (await self._studio.entry(user, job_id)).request
             match asked.path_params["action"]:
                 case "cancel":
@@ -130,6 +142,9 @@ class Routes:
                     await self._submit(user, request)
                 case "fresh":
                     await self._submit(user, seeded(request, secrets.randbelow(SEEDS)))
+                case verb if verb in VERBS:
+                    index = _number(form.get("index", ["0"])[0], 0)
+                    await self._submit(user, await sequel(self._studio, user, verb, job_id, index=index, origin=HERE))
                 case "favourite":
                     await self._studio.favourite(user, job_id, "on" in form)
                     self._visitors.of(user).touch(pictures=True)
@@ -145,12 +160,12 @@ class Routes:
         return Response(status_code=204)
 
     async def _submit(self, user: User, request: Request) -> None:
-        job = await self._studio.submit(user, request, Origin("web"))
+        job = await self._studio.submit(user, request, HERE)
         self._visitors.of(user).take(job)
 
     async def _path(self, asked: Asked) -> Path | None:
         try:
-            path = await self._studio.picture(_person(asked), asked.path_params["image"])
+            path = await self._studio.source(person(asked.cookies), asked.path_params["image"])
         except Refused:
             return None
         return path if path.is_file() else None
@@ -212,13 +227,6 @@ def thumbnail(path: Path) -> bytes:
 
 async def favicon(asked: Asked) -> Response:
     return Response(cards.file("favicon.svg"), media_type="image/svg+xml", headers={"cache-control": "max-age=86400"})
-
-
-def _person(asked: Any) -> User:
-    user = visitor(asked.cookies)
-    if user is None:
-        raise NotYours(words.NEEDS_COOKIES)
-    return user
 
 
 def _number(text: str | None, default: int) -> int:

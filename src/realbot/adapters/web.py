@@ -22,19 +22,21 @@ from starlette.routing import BaseRoute, Route
 from realbot.adapters import cards, words
 from realbot.adapters.door import Door
 from realbot.adapters.routes import Routes
+from realbot.adapters.sources import HERE, MASKS, UPLOADS, Sources
 from realbot.adapters.visitors import Visitors
 from realbot.errors import ConfigError
 from realbot.jobs import User
 
 if TYPE_CHECKING:
+    from realbot.sections import Limits
     from realbot.studio import Studio
 
 log = logging.getLogger(__name__)
 
 #: Seconds that open connections get when the page stops.
 GRACE = 1
-#: Where Gradio would describe its inner workings to anybody.
-DESCRIPTIONS = ("/openapi.json", "/gradio_api/openapi.json")
+#: Where Gradio would describe its inner workings to anybody, and take files that no field of ours asks for.
+CLOSED = ("/openapi.json", "/gradio_api/openapi.json", "/gradio_api/upload", "/upload")
 #: Gradio asks no other host for anything and keeps its files in our folder.
 QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
@@ -94,10 +96,17 @@ class Page:
         self._folder.mkdir(parents=True, exist_ok=True)
         os.environ.update(QUIET, GRADIO_TEMP_DIR=str(self._folder))
         page = importlib.import_module("realbot.adapters.page")
-        limits = self._studio.limits(User("web", "anyone"))
+        demo = page.build(self._studio, routes, self._limits())
+        table = [*routes.table(), *Sources(self._studio).table()]
         return Door(
-            mounted(page.build(self._studio, routes.ask, routes.recall, limits), routes.table()), self._password
+            mounted(demo, table),
+            self._password,
+            roomy=(UPLOADS, MASKS),
+            most=lambda: self._limits().max_upload_mb,
         )
+
+    def _limits(self) -> Limits:
+        return self._studio.limits(User("web", "anyone"), HERE)
 
 
 async def serve(
@@ -142,14 +151,14 @@ def mounted(demo: Any, routes: list[BaseRoute]) -> FastAPI:
     page = importlib.import_module("realbot.adapters.page")
     # Mounting leaves this false, and then Gradio hands out any file of the machine that a posted path names.
     demo.has_launched = True
-    closed = [Route(path, _nothing) for path in DESCRIPTIONS]
+    closed = [Route(path, _nothing, methods=["GET", "POST"]) for path in CLOSED]
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, routes=[*routes, *closed])
     served: FastAPI = gradio.mount_gradio_app(
         app,
         demo,
         path="/",
         theme=page.theme(),
-        css=cards.file("page.css"),
+        css=cards.file("page.css") + cards.file("pictures.css"),
         run_history=False,
         footer_links=[],
         max_file_size="10mb",

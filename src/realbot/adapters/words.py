@@ -207,17 +207,29 @@ def facts(request: Request, done: Done | None = None) -> list[tuple[str, str]]:
         pairs += [
             (LABELS["negative"], request.negative),
             (LABELS["styles"], ", ".join(f"{use.name} {number(use.weight)}" for use in request.styles)),
-            (_("Size"), f"{request.width} × {request.height}" if request.width and request.height else ""),
+            (_("Size"), f"{request.width} × {request.height}" if request.width and not request.mask else ""),
             (LABELS["steps"], "" if request.steps is None else str(request.steps)),
             (LABELS["guidance"], "" if request.guidance is None else number(request.guidance)),
             (LABELS["true_cfg"], number(request.true_cfg) if request.true_cfg and request.true_cfg > 1 else ""),
             (LABELS["scheduler"], scheduler(request.scheduler) if request.scheduler else ""),
             (LABELS["seed"], "" if request.seed is None else str(request.seed)),
             (_("Model"), request.model or ""),
+            (_("Begun with"), _("another picture") if request.source else ""),
+            (_("Strength"), number(request.strength) if request.source and request.strength is not None else ""),
+            (_("Painted anew"), _("a part of it") if request.mask or request.region else ""),
+            (_("Look"), _look(request)),
         ]
     if done is not None:
         pairs.append((_("Painted in"), duration(done.seconds)))
     return [(label, value) for label, value in pairs if value]
+
+
+def _look(request: Generate) -> str:
+    if request.reference is None:
+        return ""
+    if request.reference_weight is None:
+        return _("that of another picture")
+    return _("that of another picture, weight {weight}").format(weight=number(request.reference_weight))
 
 
 def card(request: Request, done: Done) -> str:
@@ -276,10 +288,17 @@ def subject(request: Request) -> str:
 
 def alt(request: Request) -> str:
     """What a screen reader says for the picture."""
-    if isinstance(request, Generate) and request.styles:
+    text = subject(request)
+    if not isinstance(request, Generate):
+        return text
+    if request.styles:
         styles = ", ".join(use.name for use in request.styles)
-        return _("{prompt}, in the style {styles}").format(prompt=request.prompt, styles=styles)
-    return subject(request)
+        text = _("{prompt}, in the style {styles}").format(prompt=text, styles=styles)
+    if request.reference:
+        text = _("{picture}, with the look of another picture").format(picture=text)
+    if request.mask or request.region:
+        text = _("{picture}, painted into another picture").format(picture=text)
+    return text
 
 
 def file_name(request: Request, seed: int, index: int = 0) -> str:

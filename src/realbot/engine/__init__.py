@@ -50,6 +50,8 @@ class Work:
     parameters: str = ""
     #: Whether previews are wanted.
     preview: bool = True
+    #: Where a training keeps what going on needs; empty for everything else.
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +87,13 @@ class Step:
     n: int
     of: int
     preview: str | None = None  #: path of a small JPEG in the spool
+    #: Of a training, as in `jobs.Running`, and "left": the seconds to go.
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A complete, synced PNG file in the spool."""
+    """A complete, synced PNG file in the spool, or the weights of a style."""
 
     path: str
     sha256: str
@@ -106,6 +110,7 @@ class Produced:
     #: Seconds of each stage: encode, switch, denoise, decode, save; what the ETA learns from.
     stages: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[tuple[str, str], ...] = ()  #: as in `jobs.Done`
+    weights: Picture | None = None  #: of the style that was trained, a .safetensors file
 
 
 @dataclass(frozen=True, slots=True)

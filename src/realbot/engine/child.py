@@ -23,6 +23,7 @@ from realbot.engine import (
     EngineUp,
     Fact,
     Failed,
+    Picture,
     Produced,
     RunKey,
     Started,
@@ -158,7 +159,7 @@ class ChildPool:
         if self._life is not None and self._life.boot == run.boot:
             self._send(Release(key))
         elif isinstance(run.last, Produced):
-            await asyncio.to_thread(_unlink, [picture.path for picture in run.last.pictures])
+            await asyncio.to_thread(_unlink, [file.path for file in _files(run.last)])
 
     async def restart(self, engine: str, reason: str) -> None:
         """Kill the engine process and start a new one; returns when the old one is gone or known to be unkillable.
@@ -303,7 +304,8 @@ class ChildPool:
         if isinstance(fact, Step) and fact.preview is not None and not self._inside(fact.preview):
             fact = replace(fact, preview=None)
         if isinstance(fact, Produced):
-            if not await asyncio.to_thread(_complete, fact) or not all(self._inside(p.path) for p in fact.pictures):
+            inside = all(self._inside(file.path) for file in _files(fact))
+            if not inside or not await asyncio.to_thread(_complete, fact):
                 fact = Failed(fact.key, "engine", "The engine's picture is not where it should be.")
             else:
                 self._silence.finish()
@@ -370,10 +372,14 @@ def _unlink(paths: Sequence[str]) -> None:
         Path(path).unlink(missing_ok=True)
 
 
+def _files(fact: Produced) -> list[Picture]:
+    return [*fact.pictures, *([fact.weights] if fact.weights is not None else [])]
+
+
 def _complete(fact: Produced) -> bool:
     try:
-        found = [Path(picture.path).stat() for picture in fact.pictures]
+        found = [Path(file.path).stat() for file in _files(fact)]
     except OSError:
         return False
-    sizes = [picture.size for picture in fact.pictures]
+    sizes = [file.size for file in _files(fact)]
     return sizes != [] and [f.st_size for f in found if stat.S_ISREG(f.st_mode)] == sizes

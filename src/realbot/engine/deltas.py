@@ -21,6 +21,8 @@ from realbot.errors import StyleBroken
 
 HEADER_LIMIT = 1024 * 1024
 RANK_LIMIT = 1024
+#: Those of a convolution's weight; torch itself counts to 64 only.
+DIMENSIONS = 4
 #: Bound on the root mean square of a change; base weights are around 0.02, trained changes below 0.1.
 CHANGE_LIMIT = 10.0
 
@@ -235,6 +237,8 @@ def _check(tensors: dict[str, torch.Tensor]) -> None:
         _refuse_foreign(key)
         if not tensor.numel():
             raise _Unfit(f"has rank 0 in {quoted(key)}; from 1 to {RANK_LIMIT} is allowed")
+        if tensor.ndim > DIMENSIONS:
+            raise _Unfit(f"holds {quoted(key)} in {tensor.ndim} dimensions; at most {DIMENSIONS} are allowed")
         if key.endswith("alpha"):
             if tensor.numel() != 1:
                 raise _Unfit(f"holds {quoted(key)} with {tensor.numel()} numbers; one is needed")
@@ -273,7 +277,7 @@ def _recorded_scale(metadata: Mapping[str, Any], layer: Layer, rank: int) -> flo
         for pattern, value in (metadata.get(f"{component}.alpha_pattern") or {}).items():
             if f".{name}".endswith("." + pattern.lstrip("^")):
                 alpha = float(value)
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _Unfit("has adapter settings in its header that are not numbers") from error
     return alpha / (math.sqrt(rank) if metadata.get(f"{component}.use_rslora") else rank)
 

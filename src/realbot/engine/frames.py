@@ -245,6 +245,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "Work": lambda value: _record(Work, value),
     "tuple[str, ...]": lambda value: tuple(map(_text, _list(value))),
     "tuple[RunKey, ...]": lambda value: tuple(RunKey.parse(_text(item)) for item in _list(value)),
+    "Picture | None": lambda value: None if value is None else _record(Picture, value),
     "tuple[Picture, ...]": lambda value: tuple(_record(Picture, item) for item in _list(value)),
     "tuple[tuple[str, str], ...]": lambda value: tuple(map(_pair, _list(value))),
     "Mapping[str, Any]": _table,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -52,10 +52,28 @@ def shape(width: int, height: int, preset: models.Preset) -> tuple[int, int]:
 class Lessons:
     """What is learnt from, and what is held out to see whether it was learnt."""
 
-    def __init__(self, loaded: Loaded, stages: Stages, course: Course, examples: Sequence[Example]) -> None:
-        """Encodes every picture and every caption."""
+    def __init__(
+        self,
+        loaded: Loaded,
+        stages: Stages,
+        course: Course,
+        examples: Sequence[Example],
+        *,
+        memory: dict[Example, Lesson] | None = None,
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Encodes every picture and every caption that is not in `memory`, where they are kept.
+
+        What `between` two pictures raises ends it.
+        """
         self._course = course
-        lessons = [self._lesson(loaded, stages, example) for example in sorted(examples, key=lambda e: e.sha256)]
+        memory = {} if memory is None else memory
+        lessons = []
+        for example in sorted(examples, key=lambda e: (e.sha256, e.caption)):
+            if example not in memory:
+                between()
+                memory[example] = self._lesson(loaded, stages, example)
+            lessons.append(memory[example])
         self._nothing = stages.encode(Generate(prompt="", guidance=1.0)).positive
         order = torch.randperm(len(lessons), generator=generator(course.seed, "held out")).tolist()
         count = len(lessons) // _HELD_OUT or int(len(lessons) > 4)

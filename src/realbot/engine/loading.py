@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from realbot.engine import models
+from realbot.engine import modelfiles, models
 from realbot.errors import ConfigError, ModelMissing
 
 _WHOLE = 256 * 2**20
@@ -55,7 +55,7 @@ def load(model: Mapping[str, Any], engine: Mapping[str, Any]) -> Loaded:
     quantize = engine.get("quantize") or "none"
     if engine.get("threads"):
         torch.set_num_threads(int(engine["threads"]))
-    cls = getattr(importlib.import_module("diffusers"), family.pipeline)
+    cls = getattr(importlib.import_module("diffusers"), preset.pipeline)
     with _explained(preset.source):
         pipeline, folder, file = _open(cls, preset, model, dtype, _quantization(quantize, family, dtype))
         revision = _revision(folder, file)
@@ -153,10 +153,11 @@ def _open(
     if preset.family == "sdxl":
         options["add_watermarker"] = False
     file = Path(preset.source).expanduser()
-    if not (models.is_local(preset.source) and file.is_file()):
+    if not (modelfiles.is_local(preset.source) and file.is_file()):
         folder = _folder(cls, preset.source, model.get("revision"), offline)
         return cls.from_pretrained(folder, **options), folder, None
-    base = str(model.get("base") or models.PRESETS[models.DEFAULT_PRESET[preset.family]].source)
+    usual = "flux-kontext" if preset.edits else models.DEFAULT_PRESET[preset.family]
+    base = str(model.get("base") or models.PRESETS[usual].source)
     with _explained(base):
         folder = _folder(cls, base, None, offline)
     if preset.family in ("flux", "sd3") and not _whole(file):
@@ -172,11 +173,13 @@ def _open(
 
 def _whole(file: Path) -> bool:
     """Whether a single file brings text encoders and VAE along."""
-    return any(key.startswith(("text_encoders.", "conditioner.", "cond_stage_model.")) for key in models.header(file))
+    return any(
+        key.startswith(("text_encoders.", "conditioner.", "cond_stage_model.")) for key in modelfiles.header(file)
+    )
 
 
 def _folder(cls: Any, source: str, revision: str | None, offline: bool) -> Path:
-    if models.is_local(source):
+    if modelfiles.is_local(source):
         return Path(source).expanduser().resolve()
     return Path(cls.download(source, revision=revision, local_files_only=offline, use_safetensors=True))
 
@@ -190,7 +193,7 @@ def _explained(source: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-        if models.is_local(source):
+        if modelfiles.is_local(source):
             raise ModelMissing(
                 f"The model at {source} cannot be loaded ({reason}); download it again or set model.path."
             ) from error

@@ -85,6 +85,18 @@ def chart(rows: Sequence[Row], title: str, path: Path) -> None:
     chart.draw(title).save(path, "PNG")
 
 
+def board(rows: Sequence[Row], title: str, samples: Path | None) -> Image.Image:
+    """The chart, and below it the grid of samples, if there is one."""
+    chart = _Chart([row for row in rows if row.loss is not None or row.validation is not None]).draw(title)
+    if samples is None:
+        return chart
+    with Image.open(samples, formats=("PNG",)) as grid:
+        whole = Image.new("RGB", (_WIDTH, chart.height + grid.height), _PAPER)
+        whole.paste(chart, (0, 0))
+        whole.paste(grid, (0, chart.height))
+    return whole
+
+
 class _Chart:
     def __init__(self, rows: Sequence[Row]) -> None:
         self._rows = rows
@@ -161,19 +173,20 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def grid(pictures: Sequence[Image.Image], captions: Sequence[str], title: str, path: Path) -> None:
-    """Samples side by side, with their captions below, as a PNG."""
-    wide, high = max(p.width for p in pictures), max(p.height for p in pictures)
-    gap, foot, head = 12, 24, 34
-    columns = min(len(pictures), 4)
-    lines = math.ceil(len(pictures) / columns)
-    sheet = Image.new("RGB", (gap + (wide + gap) * columns, head + (high + foot) * lines + gap // 2), _PAPER)
+    """Samples side by side, with their captions below, as a PNG as wide as the chart."""
+    columns, gap, foot, head = 4, 16, 28, 40
+    wide = (_WIDTH - gap) // columns - gap
+    shown = [picture.resize((wide, round(picture.height * wide / picture.width)), Image.Resampling.LANCZOS)
+             for picture in pictures]  # fmt: skip
+    high, lines = max(picture.height for picture in shown), math.ceil(len(shown) / columns)
+    sheet = Image.new("RGB", (_WIDTH, head + (high + foot) * lines + gap // 2), _PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((gap, 10), title, fill=_INK, font=_font(14, 1))
-    font = _font(11, 1)
-    for index, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+    draw.text((gap, 12), title, fill=_INK, font=_font(16, 1))
+    font = _font(12, 1)
+    for index, (picture, caption) in enumerate(zip(shown, captions, strict=True)):
         x, y = gap + (wide + gap) * (index % columns), head + (high + foot) * (index // columns)
-        sheet.paste(picture, (x + (wide - picture.width) // 2, y + (high - picture.height) // 2))
-        draw.text((x, y + high + 5), _fitted(caption, wide, font), fill=_PALE, font=font)
+        sheet.paste(picture, (x, y + (high - picture.height) // 2))
+        draw.text((x, y + high + 6), _fitted(caption, wide, font), fill=_PALE, font=font)
     sheet.save(path, "PNG")
 
 

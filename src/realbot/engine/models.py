@@ -6,7 +6,6 @@ No torch here: the studio resolves requests with this table while the engine may
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from realbot.engine.modelfiles import SUPPORTED, family_of, is_local, pipeline_of
 from realbot.errors import ConfigError, Invalid, ModelMissing
 from realbot.grammar import nearest
 from realbot.jobs import Generate, canonical
@@ -38,8 +38,14 @@ _ALIASES = {
 STRENGTH = 0.6
 #: How much of its reference's look a picture takes when nothing is said; `benchmarks/reference.py` measures it.
 REFERENCE_WEIGHT = 0.4
-#: Bytes of a safetensors header at most, as the format's own reader has it.
-_HEADER_LIMIT = 100_000_000
+#: The class in diffusers whose models see the source beside the picture: what is said of it is an instruction.
+EDITING = "FluxKontextPipeline"
+#: Width and height that those models were trained on.
+_EDITED = (
+    *((672, 1568), (688, 1504), (720, 1456), (752, 1392), (800, 1328), (832, 1248), (880, 1184), (944, 1104)),
+    *((1024, 1024), (1104, 944), (1184, 880), (1248, 832), (1328, 800), (1392, 752), (1456, 720), (1504, 688)),
+    (1568, 672),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +60,6 @@ class Family:
     default_scheduler: str
     cfg: Guidance
     half: str  #: what dtype "auto" means on a GPU
-
-    @property
-    def from_picture(self) -> str:
-        """The class in diffusers for image-to-image."""
-        return self.pipeline.replace("Pipeline", "Img2ImgPipeline")
-
-    @property
-    def inpaint(self) -> str:
-        """The class in diffusers that paints a part of a picture."""
-        return self.pipeline.replace("Pipeline", "InpaintPipeline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +78,22 @@ class Preset:
     max_side: int
     cfg: Guidance
     true_cfg: float = 1.0  #: taken when a negative prompt is given and nothing is said; 1 where it does not apply
+    edits: bool = False  #: words about a source are an instruction, and there is no strength
+
+    @property
+    def pipeline(self) -> str:
+        """The class in diffusers for this model."""
+        return EDITING if self.edits else FAMILIES[self.family].pipeline
+
+    @property
+    def from_picture(self) -> str:
+        """The class in diffusers that begins with a picture."""
+        return EDITING if self.edits else self.pipeline.replace("Pipeline", "Img2ImgPipeline")
+
+    @property
+    def inpaint(self) -> str:
+        """The class in diffusers that paints a part of a picture."""
+        return self.pipeline.replace("Pipeline", "InpaintPipeline")
 
 
 FAMILIES = {
@@ -108,6 +120,15 @@ PRESETS = {
             "flux-dev", "flux", "black-forest-labs/FLUX.1-dev", 1024, 1024, 28, 3.5, 512, 256, 2048, "embedded", 3.5
         ),
         Preset("flux-schnell", "flux", "black-forest-labs/FLUX.1-schnell", 1024, 1024, 4, 0.0, 256, 256, 2048, "none"),
+        Preset(
+            "flux-kontext",
+            "flux",
+            "black-forest-labs/FLUX.1-Kontext-dev",
+            *(1024, 1024, 28, 2.5, 512, 256, 2048),
+            "embedded",
+            3.5,
+            edits=True,
+        ),
         Preset("sdxl", "sdxl", "stabilityai/stable-diffusion-xl-base-1.0", 1024, 1024, 30, 5.0, 77, 512, 2048, "true"),
         Preset("sd15", "sd15", "stable-diffusion-v1-5/stable-diffusion-v1-5", 512, 512, 30, 7.5, 77, 256, 1024, "true"),
         Preset("sd35", "sd3", "stabilityai/stable-diffusion-3.5-medium", 1024, 1024, 28, 4.5, 256, 256, 1440, "true"),
@@ -132,73 +153,43 @@ def preset(name: str, path: str | Path | None = None) -> Preset:
         return known
     if not is_local(path):
         return replace(preset(name), source=str(path))
-    family = identify(path)
+    found = Path(path).expanduser()
+    fits = PRESETS[usual(found)]
     if known is None:
-        return replace(PRESETS[DEFAULT_PRESET[family]], name=name, source=str(path))
-    if family != known.family:
+        return replace(fits, name=name, source=str(path))
+    if fits.family != known.family:
         raise ConfigError(
-            f"model.path holds a model of the family {family}, but model.name {name!r} is of the family"
-            f" {known.family}; set model.name to {DEFAULT_PRESET[family]!r} or to a name of your own.",
+            f"model.path holds a model of the family {fits.family}, but model.name {name!r} is of the family"
+            f" {known.family}; set model.name to {fits.name!r} or to a name of your own.",
+            key="model.path",
+        )
+    if found.is_dir() and fits.edits != known.edits:
+        raise ConfigError(
+            f"model.path holds a model for {fits.pipeline}, but model.name {name!r} is one for {known.pipeline};"
+            f" set model.name to {fits.name!r} or to a name of your own.",
             key="model.path",
         )
     return replace(known, source=str(path))
 
 
-def is_local(source: str | Path) -> bool:
-    """Whether a source is a path on this machine and not a name on the hub."""
-    text = str(source)
-    named = re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", text) is not None
-    return Path(text).expanduser().exists() or not named or text.endswith(".safetensors")
-
-
 def identify(path: str | Path) -> str:
     """The family of the model in a folder or a single safetensors file. Raises ModelMissing when there is none."""
-    path = Path(path).expanduser()
+    return PRESETS[usual(Path(path).expanduser())].family
+
+
+def usual(path: Path) -> str:
+    """The preset that fits the model in a folder or a single file best. Raises ModelMissing when there is none."""
     if path.is_dir():
-        index = path / "model_index.json"
-        try:
-            name = json.loads(index.read_text("utf-8"))["_class_name"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelMissing(
-                f"The folder {path} holds no model: model_index.json is missing or broken;"
-                " set model.path to a folder in the diffusers layout."
-            ) from error
+        name = pipeline_of(path)
+        if name == EDITING:
+            return "flux-kontext"
         for family in FAMILIES.values():
             if name == family.pipeline:
-                return family.name
-        raise ModelMissing(f"The folder {path} holds a {name}, which realbot cannot run; use {_supported()}.")
+                return DEFAULT_PRESET[family.name]
+        raise ModelMissing(f"The folder {path} holds a {name}, which realbot cannot run; use {SUPPORTED}.")
     if not path.is_file():
         raise ModelMissing(f"There is no model at {path}; set model.path to a folder or a .safetensors file.")
-    return _by_keys(path, set(header(path)))
-
-
-def _by_keys(path: Path, keys: set[str]) -> str:
-    keys = {key.removeprefix("model.diffusion_model.") for key in keys}
-    if "double_blocks.0.img_attn.qkv.weight" in keys:
-        return "flux"
-    if "joint_blocks.0.context_block.attn.qkv.weight" in keys:
-        return "sd3"
-    if "input_blocks.0.0.weight" in keys:
-        return "sdxl" if "label_emb.0.0.weight" in keys else "sd15"
-    raise ModelMissing(f"The file {path} is not a whole model of a kind realbot can run; use {_supported()}.")
-
-
-def header(path: Path) -> dict[str, Any]:
-    """The header of a safetensors file: tensor name to dtype, shape and place. Raises ModelMissing for other files."""
-    try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            if not 2 <= size <= min(_HEADER_LIMIT, path.stat().st_size - 8):
-                raise ValueError
-            data = json.loads(file.read(size))
-        if not isinstance(data, dict):
-            raise ValueError  # noqa: TRY004
-    except (OSError, ValueError) as error:
-        raise ModelMissing(
-            f"The file {path} is not a safetensors file or is cut short; download it again"
-            " (other formats can run code and are never read)."
-        ) from error
-    return data
+    return DEFAULT_PRESET[family_of(path)]
 
 
 def scheduler(word: str, preset: Preset) -> tuple[str, Notes]:
@@ -240,6 +231,8 @@ def resolve(request: Generate, preset: Preset) -> tuple[Generate, Notes]:
         )
     if request.source is None and (request.mask or request.region):
         raise Invalid("A mask or a region is a part of a picture; say with source which one.", word="mask")
+    if preset.edits and request.source is not None and request.reference is not None:
+        raise Invalid("{model} looks at one picture only; leave out the source or the reference.", model=preset.name)
     steps = preset.steps if request.steps is None else request.steps
     if steps < 1:
         raise Invalid(
@@ -262,7 +255,7 @@ def resolve(request: Generate, preset: Preset) -> tuple[Generate, Notes]:
             guidance=_guidance(request, preset),
             true_cfg=true_cfg,
             scheduler=name,
-            strength=_strength(request),
+            strength=_strength(request, preset),
             reference_weight=_reference_weight(request),
         ),
         notes,
@@ -281,6 +274,9 @@ def shape(size: tuple[int, int], preset: Preset) -> tuple[int, int]:
 
     The shape stays, the area is at most that of the model's usual picture, and the sides are ones it takes.
     """
+    if preset.edits:
+        aspect = size[0] / size[1]
+        return min(_EDITED, key=lambda sides: (abs(aspect - sides[0] / sides[1]), sides))
     step = FAMILIES[preset.family].multiple
     scale = min(1.0, math.sqrt(preset.width * preset.height / (size[0] * size[1])))
     low, high = -(-preset.min_side // step) * step, preset.max_side // step * step
@@ -336,11 +332,17 @@ def _guidance(request: Generate, preset: Preset) -> float:
     return float(value)
 
 
-def _strength(request: Generate) -> float | None:
+def _strength(request: Generate, preset: Preset) -> float | None:
     value = request.strength
-    if request.source is None:
-        if value is not None:
-            raise Invalid("A strength needs a source picture; leave it out.", word="strength")
+    if preset.edits and value is not None:
+        raise Invalid(
+            "{model} takes no strength: say in words what is to change in the picture.",
+            model=preset.name,
+            word="strength",
+        )
+    if request.source is None and value is not None:
+        raise Invalid("A strength needs a source picture; leave it out.", word="strength")
+    if request.source is None or preset.edits:
         return None
     if value is None:
         # What is marked is to be replaced.
@@ -393,7 +395,3 @@ def fingerprint(parts: Mapping[str, Any]) -> str:
 def _did_you_mean(word: str, names: Iterable[str]) -> str:
     near = nearest(word, names)
     return f" (did you mean {near}?)" if near else ""
-
-
-def _supported() -> str:
-    return "FLUX.1, SDXL, SD 1.5 or SD 3.5"

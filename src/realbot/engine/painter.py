@@ -28,9 +28,10 @@ from realbot.engine.latents import Preview
 from realbot.engine.loading import Loaded, identity
 from realbot.engine.loras import Loras
 from realbot.engine.stages import Stages, Start
+from realbot.engine.teacher import GaveWay, Teacher, board, weights
 from realbot.engine.upscaler import upscaler
 from realbot.errors import EngineError, Invalid, StyleBroken
-from realbot.jobs import FACTORS, SEEDS, Generate, ImageId, Request, Upscale, from_json
+from realbot.jobs import FACTORS, SEEDS, Generate, ImageId, Request, Train, Upscale, from_json
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Painter:
         self.loras = Loras(parts, type(loaded.pipeline), int(engine.get("style_memory_mb", 2048)) * _MB)
         prompt = imageprompt(reference or {}, loaded)
         self.stages = Stages(loaded, self.loras, self.embeds, prompt)
+        self._teacher = Teacher(loaded, self.stages)
         self.upscaler = upscaler(upscale or {}, loaded.device)
         decisive = {**identity(loaded), "upscaler": list(self.upscaler.identity)}
         self.fingerprint = models.fingerprint(decisive | ({"reference": list(prompt.identity)} if prompt else {}))
@@ -89,11 +91,18 @@ class Painter:
         run = _Run(work, cancelled, self._spool)
         try:
             request = _request(work)
-            return (
-                self._enlarge(run, request, tell) if isinstance(request, Upscale) else self._paint(run, request, tell)
-            )
+            self._teacher.forget()
+            match request:
+                case Upscale():
+                    return self._enlarge(run, request, tell)
+                case Train():
+                    return self._teach(run, request, tell)
+                case Generate():
+                    return self._paint(run, request, tell)
         except _Stop:
             answer: Fact = Cancelled(work.key, run.step)
+        except GaveWay as pause:
+            answer = Cancelled(work.key, pause.step)
         except _Late:
             answer = Failed(work.key, "deadline", f"The picture was not ready after {work.budget:.0f} seconds.")
         except Invalid as error:
@@ -125,7 +134,12 @@ class Painter:
             with run.timed("encode"):
                 conditioning = self.stages.encode(request)
                 part = self._part(request, work)
-                start = Start(*part.seen(size, self._cell)) if part else Start(_cut(request.source, work, size))
+                if part is not None:
+                    start = Start(*part.seen(size, self._cell))
+                elif request.source is not None and self.loaded.preset.edits:
+                    start = Start(_picture(request.source, work))
+                else:
+                    start = Start(_cut(request.source, work, size))
                 start = replace(start, reference=_cut(request.reference, work, size))
             for index in range(request.count):
                 seed = (request.seed + index) % SEEDS
@@ -175,6 +189,21 @@ class Painter:
             saved = self._saver.submit(_save, large, run.picture(0), run.work.parameters, 0).result()
         seconds = time.monotonic() - run.began
         return Produced(run.work.key, (saved,), "image/png", seconds, run.stages, (("upscaled", self.upscaler.name),))
+
+    def _teach(self, run: _Run, request: Train, tell: Callable[[Fact], None]) -> Produced:
+        work = run.work
+        with run.timed("switch"):
+            self.loras.apply(())
+        tell(Started(work.key, run.stages["switch"]))
+        run.check()
+        try:
+            trainer = self._teacher.teach(work, request, run.stopped, tell, run.preview)
+        finally:
+            run.previews()
+        style = weights(trainer, run.file("style.safetensors"))
+        picture = _save(board(trainer), run.picture(0), "", request.seed)
+        stages = {"train": trainer.spent}
+        return Produced(work.key, (picture,), "image/png", trainer.spent, stages, weights=style)
 
     def _part(self, request: Generate, work: Work) -> Part | None:
         """The part of a picture that is to be painted, where one is asked for."""
@@ -240,9 +269,12 @@ class _Run:
         self._shown: list[Path] = []
         self._last_shown = self.began
 
+    def stopped(self) -> bool:
+        return self._cancelled.is_set()
+
     def check(self) -> None:
         """Raises when the run must not go on."""
-        if self._cancelled.is_set():
+        if self.stopped():
             raise _Stop
         if time.monotonic() - self.began > self.work.budget:
             raise _Late
@@ -254,7 +286,11 @@ class _Run:
         self.stages[stage] = self.stages.get(stage, 0.0) + time.monotonic() - began
 
     def picture(self, index: int) -> Path:
-        self.pictures.append(self._stem.with_name(f"{self._stem.name}-{index}.png"))
+        return self.file(f"{index}.png")
+
+    def file(self, name: str) -> Path:
+        """Where a result goes."""
+        self.pictures.append(self._stem.with_name(f"{self._stem.name}-{name}"))
         return self.pictures[-1]
 
     def wants_preview(self) -> bool:

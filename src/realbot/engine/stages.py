@@ -42,7 +42,7 @@ class Conditioning:
 class Start:
     """What a picture begins with besides noise: pictures of the request's size."""
 
-    picture: Image.Image | None = None  #: RGB
+    picture: Image.Image | None = None  #: RGB; a model that edits takes it in any size
     mask: Image.Image | None = None  #: only what is white in it changes
     reference: Image.Image | None = None  #: RGB, whose look is taken
 
@@ -90,21 +90,12 @@ class Stages:
         pipe, size = self._pipe, (request.height, request.width)
         begin: dict[str, Any] = {"height": request.height, "width": request.width}
         if start.picture is not None:
-            self._tile(*size)
-            steps = models.denoised(request)
-            if not steps:
+            begin, pipe = self._begun(request, start.picture, start.mask)
+            if pipe is None:
                 on_step(1, lambda: None)
                 return self._latents(start.picture)
-            pipe = self._on_same_weights(self._family.from_picture if start.mask is None else self._family.inpaint)
-            flow = self._family.schedulers is models.FLOW
-            # The families round the product of steps and strength each in their own way; so it falls between.
-            half = -0.5 if flow else 0.5
-            strength = min((steps + half) / (request.steps or 1), 1.0)
-            # The SD family's image-to-image reads the size from the picture.
-            sized = begin if flow or start.mask is not None else {}
-            begin = {**sized, "image": start.picture, "strength": strength}
-            if start.mask is not None:
-                begin["mask_image"] = start.mask
+        elif self._loaded.preset.edits:
+            begin["max_area"] = request.width * request.height
         pipe.scheduler = schedulers.make(request.scheduler, self._family.name, self._base)
         estimate = schedulers.Estimate(pipe.scheduler)
 
@@ -159,8 +150,34 @@ class Stages:
             raise EngineError("The model painted a picture that is black all over; another seed or dtype may help.")
         return image
 
+    def _begun(self, request: Generate, picture: Image.Image, mask: Image.Image | None) -> tuple[dict[str, Any], Any]:
+        """What a pipeline is told of the picture it begins with, and that pipeline; None where no step is taken."""
+        assert request.width is not None and request.height is not None
+        preset, size = self._loaded.preset, {"height": request.height, "width": request.width}
+        trained = preset.edits and mask is None
+        self._tile(*((preset.height, preset.width) if trained else (request.height, request.width)))
+        name = preset.from_picture if mask is None else preset.inpaint
+        masked = {} if mask is None else {"mask_image": mask}
+        if preset.edits:
+            begin = {**size, "image": picture, "max_area": request.width * request.height, **masked}
+            # A picture without a mask is scaled to the nearest of the sizes that the model was trained on.
+            whole = {} if trained else {"strength": 1.0, "_auto_resize": False}
+            return begin | whole, self._on_same_weights(name)
+        steps = models.denoised(request)
+        if not steps:
+            return {}, None
+        flow = self._family.schedulers is models.FLOW
+        # The families round the product of steps and strength each in their own way; so it falls between.
+        half = -0.5 if flow else 0.5
+        strength = min((steps + half) / (request.steps or 1), 1.0)
+        # The SD family's image-to-image reads the size from the picture.
+        sized = size if flow or mask is not None else {}
+        return {**sized, "image": picture, "strength": strength, **masked}, self._on_same_weights(name)
+
     def _on_same_weights(self, name: str) -> Any:
-        """Another pipeline of the family, by its class in diffusers."""
+        """A pipeline of the family, by its class in diffusers."""
+        if name == type(self._pipe).__name__:
+            return self._pipe
         if name not in self._others:
             cls = getattr(importlib.import_module("diffusers"), name)
             options = {"sd15": {"requires_safety_checker": False}, "sdxl": {"add_watermarker": False}}

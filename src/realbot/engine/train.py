@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from realbot.engine import checkpoint, metrics, models
-from realbot.engine.lessons import Lessons
+from realbot.engine.lessons import Lesson, Lessons
 from realbot.engine.loading import Loaded
 from realbot.engine.lowrank import LowRank
 from realbot.engine.objectives import Batch, Objective
@@ -48,18 +48,32 @@ class _Place:
     worse: int = 0  #: looks since
     scale: float = 1.0  #: of the loss, for gradients in float16
     good: int = 0  #: steps since the scale changed
+    owes: bool = False  #: the look at samples and held-out pictures that is due after this step
+    spent: float = 0.0  #: seconds
+
+
+class _Interrupted(Exception):
+    """What was being looked at is looked at again later."""
 
 
 class Trainer:
     """One training on one loaded model, for one thread. No style may be merged while it runs."""
 
     def __init__(
-        self, loaded: Loaded, stages: Stages, course: Course, examples: Sequence[Example], folder: Path
+        self,
+        loaded: Loaded,
+        stages: Stages,
+        course: Course,
+        examples: Sequence[Example],
+        folder: Path,
+        *,
+        memory: dict[Example, Lesson] | None = None,
+        between: Callable[[], None] = lambda: None,
     ) -> None:
         """Encodes the pictures; goes on from the checkpoint in `folder` if there is one.
 
-        Raises ConfigError when this model cannot be trained as it is loaded, Invalid when the checkpoint is of
-        another training.
+        `memory` and `between` are those of `Lessons`. Raises ConfigError when this model cannot be trained as it is
+        loaded, Invalid when the checkpoint is of another training.
         """
         if loaded.mergeable or "offload group" in loaded.label:
             raise ConfigError(
@@ -73,7 +87,7 @@ class Trainer:
         self._denoiser: Any = getattr(loaded.pipeline, family.denoiser)
         self._style = LowRank(self._denoiser, family.name, course.rank, course.alpha, course.seed)
         self._objective = Objective(loaded)
-        self.lessons = Lessons(loaded, stages, course, examples)
+        self.lessons = Lessons(loaded, stages, course, examples, memory=memory, between=between)
         self._held_out = self.lessons.validation()
         self._optimizer: torch.optim.AdamW | None = None
         self._best: dict[str, torch.Tensor] = {}
@@ -81,6 +95,8 @@ class Trainer:
         folder.mkdir(parents=True, exist_ok=True)
         self._resume()
         self._metrics = metrics.Metrics(folder / "metrics.csv", self._place.step if self._place.step else -1)
+        #: The loss of the held-out pictures at the last look.
+        self._latest = next((r.validation for r in reversed(self._metrics.rows) if r.validation is not None), None)
 
     @property
     def step(self) -> int:
@@ -88,18 +104,31 @@ class Trainer:
         return self._place.step
 
     @property
+    def spent(self) -> float:
+        """Seconds that it was at work, up to the last pause."""
+        return self._place.spent
+
+    @property
+    def rows(self) -> list[metrics.Row]:
+        """What was measured after each step."""
+        return self._metrics.rows
+
+    @property
     def checkpoint(self) -> Path:
         return self.folder / "checkpoint.safetensors"
 
-    def run(self, on_step: OnStep) -> Ending:
+    def run(self, on_step: OnStep, interrupted: Callable[[], bool] = lambda: False) -> Ending:
         """Take steps until the last one, or until `on_step` says False, after which it can be called again.
 
-        Raises EngineError when the loss is no number any more, OutOfMemory, and whatever `on_step` raises; the last
-        checkpoint stays.
+        A look at samples or held-out pictures ends early when `interrupted`, which it asks every while, says True;
+        that pauses, and the look is made before anything else when it goes on. Raises EngineError when the loss is no
+        number any more, OutOfMemory, and whatever `on_step` raises; the last checkpoint stays.
         """
         try:
             with self._attached():
-                ending = self._steps(on_step)
+                began = time.monotonic()
+                ending = self._steps(on_step, interrupted)
+                self._place.spent += time.monotonic() - began
                 self._save()
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(
@@ -137,46 +166,65 @@ class Trainer:
                 pass
         return {name: weight.detach().float().cpu().clone() for name, weight in self._style.weights.items()}
 
-    def _steps(self, on_step: OnStep) -> Ending:
+    def _steps(self, on_step: OnStep, interrupted: Callable[[], bool]) -> Ending:
         course, place = self.course, self._place
-        if place.step == 0 and not self._metrics.rows:
-            self._metrics.add(metrics.Row(0, validation=self._validated()))
-        latest = next((r.validation for r in reversed(self._metrics.rows) if r.validation is not None), None)
-        began, first = time.monotonic(), place.step
-        while place.step < course.steps:
-            if course.patience and place.worse >= course.patience:
-                return "stopped"
-            started = time.monotonic()
-            loss = self._step()
-            last = place.step == course.steps
-            found, preview = None, None
-            if place.step % course.validate_every == 0 or last:
-                found = self._validated()
-                latest = found if found is not None else latest
-            taken = time.monotonic() - started
-            smoothed = self._metrics.smoothed(loss)
-            speed = course.batch * course.accumulation / max(taken, 1e-9)
-            self._metrics.add(metrics.Row(place.step, loss, smoothed, found, self._rate(), round(speed, 2)))
-            if place.step % course.sample_every == 0 or last:
-                preview = self._sample()
-            if place.step % course.save_every == 0:
-                self._save()
-                self._draw()
-            each = (time.monotonic() - began) / (place.step - first)
-            progress = Progress(
-                step=place.step,
-                steps=course.steps,
-                loss=loss,
-                smoothed=smoothed,
-                rate=self._rate(),
-                speed=speed,
-                seconds=each * (course.steps - place.step),
-                validation=latest,
-                preview=preview,
-            )
-            if not on_step(progress) and not last:
-                return "paused"
+        began, first, grid = time.monotonic(), place.step, None
+        try:
+            if place.step == 0 and not self._metrics.rows:
+                self._metrics.add(metrics.Row(0, validation=self._validated(interrupted)))
+            if place.owes:
+                grid, found = self._look(interrupted)
+                self._metrics.add(metrics.Row(place.step, validation=found))
+            while place.step < course.steps:
+                if course.patience and place.worse >= course.patience:
+                    return "stopped"
+                started = time.monotonic()
+                loss = self._step()
+                taken = time.monotonic() - started
+                smoothed = self._metrics.smoothed(loss)
+                speed = course.batch * course.accumulation / max(taken, 1e-9)
+                row = metrics.Row(place.step, loss, smoothed, None, self._rate(), round(speed, 2))
+                place.owes = self._due(course.validate_every) or self._due(course.sample_every)
+                if place.owes:
+                    try:
+                        grid, found = self._look(interrupted)
+                    except _Interrupted:
+                        self._metrics.add(row)
+                        raise
+                    row = replace(row, validation=found)
+                self._metrics.add(row)
+                if place.step % course.save_every == 0:
+                    self._save()
+                    self._draw()
+                each = (time.monotonic() - began) / (place.step - first)
+                progress = Progress(
+                    step=place.step,
+                    steps=course.steps,
+                    loss=loss,
+                    smoothed=smoothed,
+                    rate=self._rate(),
+                    speed=speed,
+                    seconds=each * (course.steps - place.step),
+                    validation=self._latest,
+                    preview=grid,
+                )
+                grid = None
+                if not on_step(progress) and place.step < course.steps:
+                    return "paused"
+        except _Interrupted:
+            return "paused"
         return "finished"
+
+    def _due(self, every: int) -> bool:
+        return self.step == self.course.steps or not self.step % every
+
+    def _look(self, interrupted: Callable[[], bool]) -> tuple[Path | None, float | None]:
+        """What is due after this step: a grid of samples, and the loss of the held-out pictures."""
+        # The grid goes first: to draw it twice after an interruption changes nothing.
+        grid = self._sample(interrupted) if self._due(self.course.sample_every) else None
+        found = self._validated(interrupted) if self._due(self.course.validate_every) else None
+        self._place.owes = False
+        return grid, found
 
     def _step(self) -> float:
         """Learn from the next batches; their loss."""
@@ -218,11 +266,16 @@ class Trainer:
             return self._objective.losses(batch).mean()
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
-    def _validated(self) -> float | None:
+    def _validated(self, interrupted: Callable[[], bool]) -> float | None:
         """The mean loss of the held-out pictures; the best weights are remembered."""
         if not self._held_out:
             return None
-        found = torch.cat([self._objective.losses(batch) for batch in self._held_out]).mean().item()
+        losses = []
+        for batch in self._held_out:
+            if interrupted():
+                raise _Interrupted
+            losses.append(self._objective.losses(batch))
+        found = self._latest = torch.cat(losses).mean().item()
         place = self._place
         if place.best is None or found < place.best:
             place.best, place.best_step, place.worse = found, place.step, 0
@@ -230,7 +283,7 @@ class Trainer:
                 self._best = self.weights()
         else:
             place.worse += 1
-        return float(found)
+        return self._latest
 
     def _rate(self, step: int | None = None) -> float:
         """The learning rate of a step: it rises for a little and falls along a cosine."""
@@ -241,18 +294,24 @@ class Trainer:
         share = (step - rise) / max(1, self.course.steps - rise)
         return self.course.rate * (_END + (1 - _END) * (1 + math.cos(math.pi * share)) / 2)
 
-    def _sample(self) -> Path:
+    def _sample(self, interrupted: Callable[[], bool]) -> Path:
         """A grid of pictures in the style, always of the same prompts and seeds."""
         seen: dict[str, None] = dict.fromkeys(
             lesson.caption for lesson in (*self.lessons.held_out, *self.lessons.learnt)
         )
-        captions = list(seen)[:_SAMPLES]
+        # Pictures that are called the same are asked for with several seeds.
+        captions = (list(seen) * _SAMPLES)[:_SAMPLES]
+
+        def on_step(_n: int, _clean: object) -> None:
+            if interrupted():
+                raise _Interrupted
+
         images: list[Image.Image] = []
         for index, caption in enumerate(captions):
             asked = Generate(prompt=caption, seed=self.course.seed + index)
             request, _ = models.resolve(asked, self._loaded.preset)
             conditioning = self._stages.encode(request)
-            latents = self._stages.denoise(request, conditioning, self.course.seed + index, lambda _n, _clean: None)
+            latents = self._stages.denoise(request, conditioning, self.course.seed + index, on_step)
             images.append(self._stages.decode(latents))
         path = self.folder / f"samples-{self._place.step:06}.png"
         metrics.grid(images, captions, f"{self.course.style}, step {self._place.step}", path)

@@ -154,8 +154,9 @@ class Worker:
             return
         del self._runs[key]
         if isinstance(run.last, Produced):
-            for picture in run.last.pictures:
-                Path(picture.path).unlink(missing_ok=True)
+            for file in (*run.last.pictures, run.last.weights):
+                if file is not None:
+                    Path(file.path).unlink(missing_ok=True)
 
     async def _finish(self, grace: float) -> None:
         if self._painter is None:

@@ -193,9 +193,17 @@ class Loopback:
 
     # What happens there
 
-    def say(self, actor: Actor, channel: Channel, content: str = "", files: dict[str, bytes] | None = None) -> Message:
+    def say(
+        self,
+        actor: Actor,
+        channel: Channel,
+        content: str = "",
+        files: dict[str, bytes] | None = None,
+        reply_to: Message | None = None,
+    ) -> Message:
         """A person writes a message of their own."""
         message = Message(self.ids(), channel, actor.person, self.clock(), content)
+        message.reference = reply_to.id if reply_to else None
         message.attachments = [self.attachment(channel, name, data) for name, data in (files or {}).items()]
         channel.messages[message.id] = message
         self.announce("MESSAGE_CREATE", message)

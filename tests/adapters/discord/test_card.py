@@ -170,7 +170,7 @@ def test_a_card_offers_what_fits_its_status():
     assert verbs(ASKED, Waiting(1)) == verbs(ASKED, Running(1, 2)) == ["cancel"]
     assert verbs(ASKED, Cancelled()) == verbs(ASKED, Failed("EngineLost")) == ["retry", "remix", "recipe"]
     changes = ["again", "subtle", "strong", "upscale2", "upscale4"]
-    assert verbs(ASKED, one) == [*changes, "remix", "recipe", "download", "favourite", "delete"]
+    assert verbs(ASKED, one) == [*changes, "around", "remix", "recipe", "download", "favourite", "delete"]
     assert verbs(ASKED, replace(one, cached=True))[0] == "fresh"
     assert verbs(ASKED, four) == ["again", "remix", "recipe", "favourite", "delete"]
     assert verbs(Upscale(source=IMAGE), one) == ["recipe", "download", "favourite", "delete"]
@@ -189,7 +189,7 @@ async def test_buttons_and_menus_fit_into_a_message(pictures):
             assert len(part["custom_id"]) <= 100 and len(part.get("label") or "") <= 80
             assert len(part.get("options", ())) <= 25
     values = [option["value"] for row in rows for part in row["components"] for option in part.get("options", ())]
-    assert len(set(values)) == len(values) == (0 if pictures == 1 else 5 * pictures)
+    assert len(set(values)) == len(values) == (0 if pictures == 1 else 6 * pictures)
     assert all(chosen(value, pictures) for value in values)
 
 

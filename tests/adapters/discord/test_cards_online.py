@@ -38,7 +38,7 @@ async def test_all_controls_of_one_picture(front, atelier, discord, channel, ann
     card = await paints(atelier, asked)
     assert card.labels == [
         *("Again", "Vary a little", "Vary a lot", "×2", "×4"),
-        *("Remix", "Recipe", "Original", "⭐", "🗑️"),
+        *("More around it", "Remix", "Recipe", "Original", "⭐", "🗑️"),
     ]
     for button in ("Recipe", "Original"):
         assert (await bert.press(card, button)).private

@@ -133,7 +133,7 @@ async def test_four_pictures_come_with_one_row_of_buttons_and_a_menu(here):
     assert [one.description for one in card.attachments][1] == "a red fox (2/4)"
     _, menu = card.components
     assert labels(card) == ["Again", "Remix", "Recipe", "⭐", "🗑️"]
-    assert len(menu.children[0].options) == 20
+    assert len(menu.children[0].options) == 24
 
 
 async def test_a_private_request_is_seen_by_nobody_else(here):

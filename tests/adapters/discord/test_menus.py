@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+from easel import easel
 from PIL import Image
 from staged import stage
 from test_presses import fields, press
@@ -82,3 +83,20 @@ async def test_a_recipe_is_found_after_a_restart(here):
     await here.restart()
     assert (await here.bert.context_menu(here.channel, "Recipe", card)).response.embeds
     assert (await press(here, here.bert, card, "Recipe")).response.embeds
+
+
+async def test_a_model_that_edits_is_asked_for_no_strength(tmp_path):
+    """What is typed is an instruction, and the card tells of no strength either."""
+    pool = easel(tmp_path, bases=("flux-kontext",))
+    async with stage(tmp_path, pool=pool, sections={"model": {"name": "flux-kontext"}}) as here:
+        said = await here.bert.send(here.channel, "look", attachments=[("mine.png", png())])
+        shown = await here.anna.context_menu(here.channel, "Use as source", said)
+        (prompt,) = fields(shown.modal)
+        asked = await here.anna.submit_modal(shown, {prompt: "make it green"})
+        request = here.job().request
+        assert (request.prompt, request.strength, request.guidance) == ("make it green", None, 2.5)
+        await here.paint()
+        text = str([one.to_dict() for one in here.message(asked).embeds]) + here.message(asked).content
+        text += str([one.to_dict() for one in here.message(asked).components])
+        assert "make it green" in text
+        assert "trength" not in text

@@ -82,6 +82,7 @@ def interaction(**facts: Any) -> Any:
         "context": discord.app_commands.AppCommandContext(guild=True),
         "locale": discord.Locale.german,
         "user": SimpleNamespace(id=5, display_name="anna", roles=[SimpleNamespace(id=9)]),
+        "client": SimpleNamespace(application=None),
         "is_user_integration": lambda: False,
         "is_guild_integration": lambda: True,
     }
@@ -148,6 +149,40 @@ def test_an_age_restricted_place_is_known_in_its_threads_too(marked):
     assert place.adult(channel) is marked
     guild = SimpleNamespace(get_channel=lambda _: channel)
     assert place.adult(kind(discord.Thread, guild=guild, parent_id=2)) is marked
+
+
+@pytest.mark.parametrize(
+    ("powers", "facts", "administers"),
+    [
+        ({"manage_guild": True}, {}, True),
+        ({"administrator": True}, {}, True),
+        ({"manage_messages": True}, {}, False),
+        ({"manage_guild": True}, {"guild_id": None}, False),
+        ({"manage_guild": True}, {"is_user_integration": lambda: True, "is_guild_integration": lambda: False}, False),
+    ],
+)
+def test_administrators_are_those_who_manage_a_server_that_took_realbot_in(powers, facts, administers):
+    facts = {"context": SimpleNamespace(private_channel=False), **facts}
+    where = interaction(permissions=discord.Permissions(**powers), **facts)
+    assert ("administrators" in place.user(where).roles) is administers
+
+
+def test_owners_are_the_owner_of_the_application_or_those_of_its_team_who_may_change_something():
+    def member(id: int, state: discord.TeamMembershipState, role: discord.TeamMemberRole) -> Any:
+        return SimpleNamespace(id=id, membership_state=state, role=role)
+
+    alone = SimpleNamespace(team=None, owner=SimpleNamespace(id=5))
+    state, role = discord.TeamMembershipState, discord.TeamMemberRole
+    members = [
+        member(5, state.accepted, role.developer),
+        member(6, state.invited, role.admin),
+        member(7, state.accepted, role.read_only),
+    ]
+    team = SimpleNamespace(team=SimpleNamespace(members=members), owner=SimpleNamespace(id=8))
+    for application, owners in ((None, []), (alone, [5]), (team, [5])):
+        client: Any = SimpleNamespace(application=application)
+        assert [id for id in (5, 6, 7, 8) if place.owns(client, id)] == owners
+    assert "owners" in place.user(interaction(client=SimpleNamespace(application=alone))).roles
 
 
 def test_P5_a_moderator_is_one_of_that_server():

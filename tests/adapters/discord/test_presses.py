@@ -185,12 +185,12 @@ async def test_the_original_is_the_file_as_it_was_painted(here):
 
 async def test_a_favourite_is_a_star_on_the_card(here):
     card = await here.painted(prompt="a fox")
-    pressed = card.components[-1].children[3].style
+    pressed = card.components[-1].children[0].style
     await press(here, here.anna, card, "⭐")
     entry = await here.bench.studio.entry(anna(here), here.job().id)
     assert entry.favourite
     (card,) = here.public()
-    assert card.components[-1].children[3].style != pressed and len(card.attachments) == 1
+    assert card.components[-1].children[0].style != pressed and len(card.attachments) == 1
     await press(here, here.anna, card, "⭐")
     assert not (await here.bench.studio.entry(anna(here), here.job().id)).favourite
 
@@ -215,7 +215,7 @@ async def test_a_private_card_is_deleted_too(here):
 # Who may press
 
 
-DESTRUCTIVE = ["Again", "Vary a little", "Vary a lot", "×2", "×4", "⭐", "🗑️"]
+DESTRUCTIVE = ["Again", "Vary a little", "Vary a lot", "×2", "×4", "More around it", "⭐", "🗑️"]
 
 
 @pytest.mark.parametrize("label", DESTRUCTIVE)

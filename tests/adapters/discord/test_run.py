@@ -10,10 +10,12 @@ import urllib.request
 import pytest
 from fronts import arrives, border, cards, soon
 from loopback_people import Upload
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 from running import Process
 
 ASKED = "a red apple on a blue background"
+#: Pixels across which the edge of what is painted is mixed, and a little more.
+FEATHER = 16
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 
@@ -51,6 +53,68 @@ async def test_P18_imagine_ends_with_what_was_asked_and_the_log_names_nobody(dis
         assert "Traceback" not in realbot.log()
         for secret in (discord.token, "apple", anna.id, anna.person.name, channel.id):
             assert secret not in realbot.log()
+
+
+async def agreed(anna, channel, asked):
+    """The card of what was asked, once the person said that the right part is painted."""
+    await soon(lambda: any("Right?" in m.text for m in anna.sees(channel)), "it is not asked", 30)
+    question = next(m for m in anna.sees(channel) if "Right?" in m.text)
+    pressed = await anna.press(question, "Paint")
+    assert asked.waited < 2.5
+    assert pressed.waited < 2.5
+    return await arrives(pressed.message, seconds=150)
+
+
+async def test_pictures_are_edited_and_continued_and_what_is_not_painted_stays(discord, channel, anna, tmp_path):
+    async with Process(tmp_path, discord):
+        plain = await arrives(
+            (await anna.slash(channel, "imagine", prompt=ASKED, steps=8, seed=7)).message, seconds=150
+        )
+        source = Image.open(io.BytesIO(plain.pictures[0])).convert("RGB")
+        width, height = source.size
+
+        mask = Image.new("L", source.size)
+        mask.paste(255, (width // 2, 0, width, height))
+        asked = await anna.slash(
+            channel, "imagine", prompt="a green frog on a yellow background", steps=8, seed=3,
+            source=Upload("in.png", plain.pictures[0]), mask=Upload("mask.png", png(mask)),
+        )  # fmt: skip
+        card = await agreed(anna, channel, asked)
+        edited = Image.open(io.BytesIO(card.pictures[0])).convert("RGB")
+        stays, anew = (0, 0, width // 2 - FEATHER, height), (width // 2 + FEATHER, 0, width, height)
+        assert edited.crop(stays).tobytes() == source.crop(stays).tobytes()
+        assert away(edited.crop(anew), source.crop(anew)) > 20
+
+        other = png(source.point(lambda value: 255 - value))
+        looking = await anna.slash(
+            channel, "imagine", prompt=ASKED, steps=8, seed=7, look=Upload("look.png", other), look_weight=1
+        )  # fmt: skip
+        card = await arrives(looking.message, "look of a picture", seconds=150)
+        assert away(Image.open(io.BytesIO(card.pictures[0])).convert("RGB"), source) > 5
+
+        row = (await anna.press(plain, "More around it")).message
+        card = await arrives((await anna.press(row, "← Left")).message, seconds=150)
+        moved = Image.open(io.BytesIO(card.pictures[0])).convert("RGB")
+        old = (width // 2 + FEATHER, 0, width, height)
+        assert moved.size == source.size
+        assert moved.crop(old).tobytes() == source.crop((FEATHER, 0, width // 2, height)).tobytes()
+        card = await arrives((await anna.press(row, "Zoom out ×2")).message, seconds=150)
+        wider = Image.open(io.BytesIO(card.pictures[0])).convert("RGB")
+        assert wider.size == (2 * width, 2 * height)
+        inner = (FEATHER, FEATHER, width - FEATHER, height - FEATHER)
+        shifted = tuple(side + half for side, half in zip(inner, (width // 2, height // 2) * 2, strict=True))
+        assert wider.crop(shifted).tobytes() == source.crop(inner).tobytes()
+
+
+def png(picture: Image.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+def away(one: Image.Image, other: Image.Image) -> float:
+    """How far two pictures are from each other, of 255."""
+    return sum(ImageStat.Stat(ImageChops.difference(one, other)).mean) / 3
 
 
 async def test_D1_D2_a_picture_that_was_promised_survives_kill_and_restart(discord, channel, anna, bert, tmp_path):

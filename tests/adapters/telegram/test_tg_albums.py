@@ -65,7 +65,8 @@ async def test_each_picture_of_an_album_has_a_menu_of_its_own(home, api, anna):
     for n in (2, 0):
         await anna.press(below, f"🖼 {n + 1}")
         assert rows(below) == [
-            [f"Picture {n + 1}"], ["Vary a little", "Vary a lot"], ["×2", "×4", "Original"], ["‹ Back"],
+            [f"Picture {n + 1}"], ["Vary a little", "Vary a lot"], ["×2", "×4", "Original"],
+            ["More around it", "Use its look"], ["‹ Back"],
         ]  # fmt: skip
         await anna.press(below, "Original")
         document = anna.chat.last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,8 @@ ASKED = Generate(
 )
 IMAGE = "a" * 64
 SINGLE = [
-    ["Again", "Change…"], ["Vary a little", "Vary a lot"], ["×2", "×4", "Original"], ["Recipe", "✏️", "⭐", "🗑"],
+    ["Again", "Change…"], ["Vary a little", "Vary a lot"], ["×2", "×4", "Original"], ["More around it"],
+    ["Recipe", "✏️", "⭐", "🗑"],
 ]  # fmt: skip
 
 
@@ -102,10 +104,14 @@ def test_labels_fit_a_telephone_side_by_side(language):
     with words.language(language):
         keyboards = [controls.controls("1", request, status, inline=True) for status in statuses]
         keyboards += [controls.picked("1", 0), controls.deleting("1"), controls.recipe(request, "https://t.me/x", "1")]
-        details = [
-            f'{{"at":"{at}","draft":{{}},"style":"ink"}}' for at in ("main", "styles", "weight", "size", "steps")
+        keyboards += [controls.around("1", 0, several=several) for several in (True, False)]
+        looking = replace(request, reference=IMAGE, reference_weight=0.7)
+        drafts = [json.dumps(draft) for draft in ({}, {"look": 0}, {"own": 0}, {"own": 2, "look": 0.4})]
+        menus = ("main", "styles", "weight", "size", "steps", "look")
+        details = [f'{{"at":"{at}","draft":{draft},"style":"ink"}}' for at in menus for draft in drafts]
+        keyboards += [
+            tweaks.menu("1", one, detail, styles, usual, limits) for detail in details for one in (request, looking)
         ]
-        keyboards += [tweaks.menu("1", request, detail, styles, usual, limits) for detail in details]
     for keyboard in keyboards:
         assert len(keyboard) <= 7
         for row in filter(None, keyboard):
@@ -287,7 +293,8 @@ async def test_a_finished_card_in_its_menus_stays_a_card(api, anna, tmp_path):
         told, picture = card.words, card.uploaded
         await anna.press(card, "Change…")
         assert rows(card) == [
-            ["Style: none"], ["Size: 128×128", "Steps: 4"], ["Seed: a new one"], ["‹ Back", "▶ Paint"],
+            ["Style: none"], ["Size: 128×128", "Steps: 4"], ["Seed: a new one"], ["Use its look"],
+            ["‹ Back", "▶ Paint"],
         ]  # fmt: skip
         await anna.press(card, "Steps: 4")
         assert rows(card) == [["✓ 4", "8", "12", "20"], ["28", "40", "50"], ["‹ Back"]]

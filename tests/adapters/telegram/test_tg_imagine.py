@@ -8,18 +8,12 @@ import pytest
 from botapi_faults import Close, Error, Reset, Torn
 from PIL import Image
 from tg_fronts import border, house, near
-from tg_scenes import asks, calm, finishes, jobs, painted, shown, soon
+from tg_scenes import asks, calm, drawn, finishes, jobs, painted, shown, soon
 
 from realbot.jobs import Generate
 
 FOX = "a red fox on a blue background steps:4 seed:7"
 HINT = "Tell me what to paint"
-
-
-def drawn(colour: str, kind: str = "PNG", size: tuple[int, int] = (96, 64)) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", size, colour).save(out, kind)
-    return out.getvalue()
 
 
 @pytest.fixture
@@ -329,18 +323,23 @@ async def test_a_download_that_keeps_breaking_is_told(home, api, anna):
     assert "send it again" in words
 
 
-async def test_an_album_is_one_request_or_one_answer(home, api, anna):
-    anna.album(anna.chat, [drawn("red"), drawn("blue"), drawn("green")], "a bear")
-    await soon_painted(home)
-    await finishes(home)
-    assert near(border(await source(home)), (255, 0, 0))
-    assert len(anna.chat.told) == 1
-    anna.album(anna.chat, [drawn("red"), drawn("blue"), drawn("green")])
-    await soon(lambda: len(anna.chat.told) == 2, "there is no answer")
+async def test_an_album_without_words_is_asked_about_once(home, anna):
+    anna.album(anna.chat, [drawn("red"), drawn("blue")])
+    await soon(lambda: anna.chat.told, "there is no answer")
     await calm()
-    assert len(anna.chat.told) == 2
+    assert len(anna.chat.told) == 1
     assert "What should I make of this picture?" in anna.chat.last.words
-    assert len(jobs(home)) == 1
+    assert not home.easel.works
+
+
+@pytest.mark.parametrize("caption", ["a bear", "/look a bear", ""])
+async def test_an_album_of_more_than_two_pictures_is_refused_once(home, anna, caption):
+    anna.album(anna.chat, [drawn("red"), drawn("blue"), drawn("green")], caption)
+    await soon(lambda: anna.chat.told, "there is no answer")
+    await calm()
+    (told,) = anna.chat.told
+    assert "two pictures at most" in told.words
+    assert not home.easel.works
 
 
 @pytest.mark.parametrize("what", ["voice", "sticker", "video"])

@@ -165,6 +165,36 @@ async def test_T3_numbers_jump_and_begin_anew_below(api, anna, tmp_path):
 # Order
 
 
+def pictured(api, person, number: int, album: str) -> dict:
+    """An update with a picture of an album."""
+    update = told(api, person, number)
+    update["message"]["media_group_id"] = album
+    return update
+
+
+async def test_the_pictures_of_an_album_are_handled_together_however_they_come(api, anna, bert, tmp_path):
+    async with alone(api, tmp_path) as seen:
+        await seen.inbox.take([pictured(api, anna, 1, "one"), told(api, bert, 2)])
+        await until(lambda: seen.handled == [2])
+        await seen.inbox.take([pictured(api, anna, 3, "one")])
+        await seen.inbox.take([pictured(api, anna, 4, "one")])
+        await until(lambda: len(seen.handled) == 4)
+        # What follows ends the wait, and belongs to another album.
+        await seen.inbox.take([pictured(api, anna, 5, "two"), pictured(api, anna, 6, "three"), told(api, anna, 7)])
+        await until(lambda: len(seen.handled) == 7)
+    assert seen.together == [[2], [1, 3, 4], [5], [6], [7]]
+
+
+async def test_T1_an_album_that_was_not_whole_at_the_end_is_handled_at_the_next_start(api, anna, tmp_path):
+    async with alone(api, tmp_path) as seen:
+        await seen.inbox.take([pictured(api, anna, 1, "one")])
+    assert not seen.handled
+    async with alone(api, tmp_path) as seen:
+        await seen.inbox.take([pictured(api, anna, 2, "one")])
+        await until(lambda: len(seen.handled) == 2)
+    assert seen.together == [[1, 2]]
+
+
 async def test_one_person_is_served_in_order_and_others_at_the_same_time(api, anna, bert, tmp_path):
     go = {anna.id: asyncio.Event(), bert.id: asyncio.Event()}
     running, most = [], 0

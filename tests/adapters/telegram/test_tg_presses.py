@@ -186,7 +186,8 @@ async def test_what_is_chosen_in_the_menus_is_painted_exactly(home, anna):
     await choose(anna, card, "Change…", "Steps: 4", "12", "Size: 128×128", "16:9 · 176×96", "Seed: a new one")
     await choose(anna, card, "Style: glow 0.5", "ink", "0.7")
     assert rows(card) == [
-        ["Style: glow 0.5, ink 0.7"], ["Size: 176×96", "Steps: 12"], ["Seed: kept 🔒"], ["‹ Back", "▶ Paint"],
+        ["Style: glow 0.5, ink 0.7"], ["Size: 176×96", "Steps: 12"], ["Seed: kept 🔒"], ["Use its look"],
+        ["‹ Back", "▶ Paint"],
     ]  # fmt: skip
     await anna.press(card, "▶ Paint")
     await finishes(home)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import time
 from typing import Any
 
@@ -10,6 +11,7 @@ from botapi import BotApi
 from botapi_calls import Call
 from botapi_people import Actor
 from botapi_world import Chat, Clock, Message
+from PIL import Image
 from tg_fronts import House
 
 from realbot.jobs import Job, User
@@ -98,6 +100,13 @@ async def choose(who: Actor, card: Message, *labels: str) -> None:
     """Press one button after the other."""
     for label in labels:
         await who.press(card, label)
+
+
+def drawn(colour: str, kind: str = "PNG", size: tuple[int, int] = (96, 64)) -> bytes:
+    """The file of a picture in one colour."""
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, kind)
+    return out.getvalue()
 
 
 class Hurried(Clock):

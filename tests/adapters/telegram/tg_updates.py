@@ -45,9 +45,9 @@ def deafened(patch: pytest.MonkeyPatch) -> asyncio.Event:
     """Nothing is handled until this is set."""
     heard, handle = asyncio.Event(), Front._handle
 
-    async def waiting(self: Front, update: Update) -> None:
+    async def waiting(self: Front, updates: Sequence[Update]) -> None:
         await heard.wait()
-        await handle(self, update)
+        await handle(self, updates)
 
     patch.setattr(Front, "_handle", waiting)
     return heard
@@ -66,6 +66,7 @@ class Seen:
     studio: Studio
     inbox: Inbox = field(init=False)
     handled: list[int] = field(default_factory=list)
+    together: list[list[int]] = field(default_factory=list)
     belated: list[tuple[list[int], float]] = field(default_factory=list)
 
 
@@ -77,10 +78,12 @@ async def alone(
     async with rig(folder, clock=api.clock) as bench:
         seen = Seen(bench.studio)
 
-        async def note(update: Update) -> None:
-            seen.handled.append(update.update_id)
-            if handle is not None:
-                await handle(update)
+        async def note(updates: Sequence[Update]) -> None:
+            seen.together.append([update.update_id for update in updates])
+            for update in updates:
+                seen.handled.append(update.update_id)
+                if handle is not None:
+                    await handle(update)
 
         async def late(updates: Sequence[Update], seconds: float) -> None:
             seen.belated.append(([update.update_id for update in updates], seconds))

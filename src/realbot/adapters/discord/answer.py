@@ -13,6 +13,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import discord
 
+from realbot.adapters.discord import files
+from realbot.adapters.discord.payload import Payload
 from realbot.adapters.discord.wire import ANSWER, trying
 from realbot.adapters.outbox import Down
 
@@ -54,17 +56,32 @@ class Answer:
 
     async def refuse(self, sentence: str) -> None:
         """Answer privately with a sentence; where that is not possible, nothing is said."""
+        await self.show(Payload(sentence))
+
+    async def show(self, payload: Payload) -> None:
+        """Answer privately, whatever was announced. Raises OSError for a picture that cannot be read."""
         interaction = self._interaction
+        sized = await files.fitted(payload.images or (), interaction.filesize_limit or files.LIMIT)
+        made = [files.attached(one) for one in sized]
+        embeds = files.renamed(payload.embeds, payload.images or (), made)
+        shown: dict[str, Any] = {"content": payload.content or None, "embeds": embeds, "allowed_mentions": NOBODY}
+        if payload.view is not None:
+            payload.view.stop()
+            shown["view"] = payload.view
         with trying(ANSWER), contextlib.suppress(discord.HTTPException, Down):
+            if made and not interaction.response.is_done():
+                # Uploading could take longer than a first answer may.
+                await interaction.response.defer(ephemeral=True, thinking=True)
+                self._announced = self._private = True
             if not interaction.response.is_done():
-                await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NOBODY)
+                await interaction.response.send_message(**shown, files=made, ephemeral=True)
             elif self._announced and self._private:
-                await interaction.edit_original_response(content=sentence, allowed_mentions=NOBODY)
+                await interaction.edit_original_response(**shown, attachments=made)
             elif self._announced:
                 # What was announced in public cannot become private: it is filled, so that a second answer is one of
                 # its own, and taken away.
                 await interaction.edit_original_response(content="…", allowed_mentions=NOBODY)
-                await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NOBODY)
+                await interaction.followup.send(**shown, files=made, ephemeral=True)
                 await interaction.delete_original_response()
             else:
-                await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NOBODY)
+                await interaction.followup.send(**shown, files=made, ephemeral=True)

@@ -13,9 +13,9 @@ from pathlib import Path
 import discord
 
 from realbot.actions import Asking
-from realbot.adapters import captions, words
+from realbot.adapters import captions, lessonwords, words
 from realbot.adapters.clock import Clock
-from realbot.adapters.discord import marked
+from realbot.adapters.discord import marked, traincard
 from realbot.adapters.discord.controls import OPEN, Control, controls, menus, view
 from realbot.adapters.discord.markup import escaped, plain
 from realbot.adapters.discord.payload import Payload, Picture
@@ -30,6 +30,7 @@ from realbot.jobs import (
     Request,
     Running,
     Status,
+    Train,
     User,
     Waiting,
     is_final,
@@ -64,7 +65,9 @@ class Cards:
             except Refused as error:
                 images = ()
                 embed.description = f"{embed.description}\n{escaped(words.refusal(error))}"
-            shown = await self._view(job.id, job.user, job.request, status, place=job.origin.place)
+            shown = await self._view(
+                job.id, job.user, job.request, status, place=job.origin.place, server=job.origin.server_key
+            )
             if is_final(status):
                 self._shown.pop(job.id, None)
             return Payload(embeds=(embed,), view=shown, images=images)
@@ -79,26 +82,49 @@ class Cards:
         favourite: bool,
         images: bool = True,
         origin: Origin | None = None,
+        server: str = "",
     ) -> Payload:
-        """The card of a picture in the history; with `origin` as it is there, otherwise for its owner anywhere."""
-        place = "" if origin is None else origin.place
-        embed = finished(request, done, "" if origin is None else asker(user, origin))
-        shown = await self._view(job_id, user, request, done, place=place, favourite=favourite)
+        """The card of a picture in the history; with `origin` as it is there, otherwise for its owner anywhere.
+
+        `server` is the key of the server in which it is looked at.
+        """
+        place, who = ("", "") if origin is None else (origin.place, asker(user, origin))
+        server = server if origin is None else origin.server_key
+        embed = self._finished(job_id, user, request, done, asker=who, server=server)
+        shown = await self._view(job_id, user, request, done, place=place, favourite=favourite, server=server)
         pictures = await self.pictures(user, request, done) if images else None
         return Payload(embeds=(embed,), view=shown, images=pictures)
 
     def _embed(self, job: Job, status: Status) -> discord.Embed:
         match status:
             case Done():
-                return finished(job.request, status, asker(job.user, job.origin))
+                who, server = asker(job.user, job.origin), job.origin.server_key
+                return self._finished(job.id, job.user, job.request, status, asker=who, server=server)
             case Failed() | Cancelled():
                 return ended(job.request, status)
-        ready = self._so_far(job).promise.keep(status.eta, self._clock.now())
+        so_far = self._so_far(job)
+        ready = so_far.promise.keep(status.eta, self._clock.now())
         if isinstance(status, Running):
+            so_far.latest = status
+            if isinstance(job.request, Train):
+                return _embed(BUSY, job.request, *traincard.learning(status, ready))
             return painting(job.request, status, ready)
         engine = self._studio.engine()
         trouble = "" if engine.up else words.engine(engine.up, engine.loading, engine.device, engine.reason)
+        if isinstance(job.request, Train):
+            return _embed(QUIET, job.request, *traincard.waiting(status, so_far.latest, ready, trouble))
         return waiting(job.request, status, ready, trouble)
+
+    def _finished(
+        self, job_id: str, user: User, request: Request, done: Done, *, asker: str, server: str
+    ) -> discord.Embed:
+        if not isinstance(request, Train):
+            return finished(request, done, asker)
+        known = traincard.standing(self._studio, user, job_id, request, server)
+        embed = _embed(GOOD, request, *traincard.finished(request, known, asker))
+        for name, value in traincard.fields(request) if known.there else ():
+            embed.add_field(name=name, value=value)
+        return embed.set_footer(text=traincard.footer(request, done))
 
     def _so_far(self, job: Job) -> Shown:
         shown = self._shown.setdefault(job.id, Shown())
@@ -107,9 +133,21 @@ class Cards:
         return shown
 
     async def _view(
-        self, job_id: str, user: User, request: Request, status: Status, *, place: str = "", favourite: bool = False
+        self,
+        job_id: str,
+        user: User,
+        request: Request,
+        status: Status,
+        *,
+        place: str = "",
+        favourite: bool = False,
+        server: str = "",
     ) -> discord.ui.View | None:
-        offered = [*controls(request, status, favourite=favourite), *menus(status)]
+        if isinstance(request, Train):
+            known = traincard.standing(self._studio, user, job_id, request, server)
+            offered = traincard.controls(status, known)
+        else:
+            offered = [*controls(request, status, favourite=favourite), *menus(status)]
         asked = [asking(control, job_id, user, place) for control in offered]
         try:
             ids = await self._studio.actions(asked)
@@ -125,7 +163,7 @@ class Cards:
             case Running(preview=str(path)) if self._so_far(job).due(status):
                 with suppress(OSError):
                     data = await asyncio.to_thread(Path(path).read_bytes)
-                    return (Picture(data, "preview.jpg", plain(captions.preview(words.alt(job.request)), ALT)),)
+                    return (Picture(data, "preview.jpg", plain(captions.preview(_alt(job.request)), ALT)),)
                 return None
             case Running() | Waiting():
                 return None
@@ -139,7 +177,7 @@ class Cards:
         """One finished picture. Raises Refused when it is lost or somebody else's."""
         path = await self._studio.picture(user, done.images[index])
         count = len(done.images)
-        alt = words.alt(request) + (f" ({index + 1}/{count})" if count > 1 else "")
+        alt = _alt(request) + (f" ({index + 1}/{count})" if count > 1 else "")
         return Picture(path, words.file_name(request, done.seed, index), plain(alt, ALT))
 
 
@@ -194,7 +232,13 @@ def withheld(reason: str) -> Payload:
 
 def ended(request: Request, status: Failed | Cancelled) -> discord.Embed:
     """A card without a picture."""
-    return _embed(BAD if isinstance(status, Failed) else QUIET, request, escaped(words.say(status), 600))
+    untrained = isinstance(status, Failed) and isinstance(request, Train)
+    said = lessonwords.failure(status) if isinstance(status, Failed) and untrained else words.say(status)
+    return _embed(BAD if isinstance(status, Failed) else QUIET, request, escaped(said, 600))
+
+
+def _alt(request: Request) -> str:
+    return lessonwords.alt(request) if isinstance(request, Train) else words.alt(request)
 
 
 def _embed(colour: int, request: Request, *lines: str) -> discord.Embed:

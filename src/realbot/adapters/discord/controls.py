@@ -54,10 +54,11 @@ class Control:
     style: ButtonStyle = ButtonStyle.secondary
     icon: str = ""  #: instead of a label
     label: str = ""  #: name of the label, when it is not the verb
+    said: str = ""  #: the label itself, when it has no name
 
 
 def controls(request: Request, status: Status, *, favourite: bool = False) -> list[Control]:
-    """What a card offers, in reading order: two rows of buttons, or one where a menu of several pictures follows."""
+    """What a card offers, in reading order: rows of buttons, or one where a menu of several pictures follows."""
     if not is_final(status):
         return [Control("cancel")]
     keep = [
@@ -72,19 +73,26 @@ def controls(request: Request, status: Status, *, favourite: bool = False) -> li
     again = Control("again", label="fresh", style=ButtonStyle.primary) if status.cached else Control("again")
     if len(status.images) > 1:
         return [again, Control("remix"), Control("recipe"), *(replace(control, row=0) for control in keep)]
-    about = [Control("remix", row=1), Control("recipe", row=1), Control("download", row=1)]
-    return [again, *(Control(verb) for verb in CHANGES), *about, *keep]
+    about = [Control(verb, row=1) for verb in (AROUND, "remix", "recipe", "download")]
+    return [again, *(Control(verb) for verb in CHANGES), *about, *(replace(control, row=2) for control in keep)]
 
 
+def around() -> list[Control]:
+    """What opens beside a card whose picture is to be continued."""
+    return [Control(verb, row=0 if verb in buttons.ZOOMS else 1) for verb in buttons.AROUND]
+
+
+#: Opens what is around a picture.
+AROUND = "around"
 #: What a picture can be made into, and what the menu of several pictures offers for each.
 CHANGES = ("subtle", "strong", "upscale2", "upscale4")
-CHOICES = (*CHANGES, "download")
+CHOICES = (*CHANGES, AROUND, "download")
 #: What anybody who sees a card may do: read how it was made, take the file, make their own of it.
 OPEN = frozenset({"recipe", "download", "remix"})
 #: The verb of the menu itself.
 PICK = "pick"
-#: Pictures in one menu.
-EACH = 5
+#: Pictures in one menu, which has at most 25 lines.
+EACH = 4
 
 
 def chosen(value: str, pictures: int) -> tuple[str, int] | None:
@@ -96,7 +104,7 @@ def chosen(value: str, pictures: int) -> tuple[str, int] | None:
 
 
 def menus(status: Status) -> list[Control]:
-    """The menus of a card of several pictures; each is for five, because a menu has at most 25 lines."""
+    """The menus of a card of several pictures; each is for a few of them."""
     pictures = len(status.images) if isinstance(status, Done) else 0
     return [Control(PICK, first, row=1 + first // EACH) for first in range(0, pictures, EACH)] if pictures > 1 else []
 
@@ -110,7 +118,7 @@ def view(offered: Sequence[Control], ids: Sequence[str], *, pictures: int = 1) -
             continue
         button: Button[View] = Button(
             style=control.style,
-            label=None if control.icon else captions.button(control.label or control.verb),
+            label=None if control.icon else control.said or captions.button(control.label or control.verb),
             emoji=control.icon or None,
             custom_id=buttons.custom_id(action),
             row=control.row,

@@ -16,7 +16,7 @@ from realbot.adapters.clock import Clock
 from realbot.adapters.lanes import Lanes
 from realbot.adapters.outbox import Down, Outbox
 from realbot.errors import Refused
-from realbot.jobs import Cancelled, Done, Job, Running, Showing, Status, User, Waiting, is_final
+from realbot.jobs import Cancelled, Done, Job, Running, Showing, Status, Train, User, Waiting, is_final
 
 from . import marked, place
 from .card import withheld
@@ -37,6 +37,8 @@ PACE = 2.5
 NOTING = 0.3
 #: Seconds after which a waiting card is left alone: Discord limits edits of messages older than an hour.
 OLD = 50 * 60.0
+#: Seconds between two changes of an older one, of a training, which may take hours.
+SLOW = 10 * 60.0
 #: Seconds after which a person is told once that the wait is over.
 LONG = 5 * 60.0
 #: Seconds for which an interaction's token is used, and from which wait on one is told that it will not do.
@@ -79,6 +81,8 @@ class Courier:
         self._spots: dict[str, Spot] = {}
         #: Cards that show a progress no more, because Discord refused to change them.
         self._still: set[str] = set()
+        #: When the old cards were changed last.
+        self._changed: dict[str, float] = {}
         self._born, self._acknowledged, self._rivalled = self._clock.now(), False, False
         #: People who were told since the start what could not be delivered to them.
         self._reminded: set[str] = set()
@@ -215,6 +219,7 @@ class Courier:
             log.exception("job %s cannot be shown", job.id)
         finally:
             self._still.discard(job.id)
+            self._changed.pop(job.id, None)
             self._known.discard(job.id)
             self._spots.pop(job.id, None)
 
@@ -231,8 +236,12 @@ class Courier:
         try:
             with trying(PROGRESS):
                 spot, now = await self._spot(job), self._clock.now()
-                if not spot.message or (spot.token and now > spot.until) or now - spot.posted > OLD:
+                if not spot.message or (spot.token and now > spot.until):
                     return False
+                if now - spot.posted > OLD:
+                    if not isinstance(job.request, Train) or now - self._changed.get(job.id, 0.0) < SLOW:
+                        return False
+                    self._changed[job.id] = now
                 payload = await self._render(job, status)
                 if payload.images and await self._showing(job) != "here":
                     payload = replace(payload, images=())
@@ -305,7 +314,8 @@ class Courier:
             everyone=False, roles=False, users=[discord.Object(int(job.user.id))], replied_user=False
         )
         with words.language(job.origin.locale):
-            post = Post(job, Payload(marked.ping(job.user.id)), "ping", person)
+            ping = marked.ping_style if isinstance(job.request, Train) else marked.ping
+            post = Post(job, Payload(ping(job.user.id)), "ping", person)
         where = self._client.get_partial_messageable(int(spot.channel or job.origin.place))
         try:
             with trying(RESULT):

@@ -82,8 +82,8 @@ class Gallery:
             await self._list(interaction, styles, page)
 
     def _offered(self, interaction: Interaction) -> list[Style]:
-        """What may be used where this is asked."""
-        return self._studio.styles(place.origin(interaction))
+        """What whoever asks may use there."""
+        return self._studio.styles(place.origin(interaction), place.user(interaction))
 
     async def _list(self, interaction: Interaction, styles: Sequence[Style], page: int) -> None:
         pages = max(-(-len(styles) // PAGE), 1)

@@ -8,7 +8,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from realbot.adapters import sentences, words
+from realbot.adapters import lessonwords, sentences, words
 from realbot.adapters.discord import marked, panels, place
 from realbot.adapters.discord.panels import Interaction
 from realbot.studio import Studio
@@ -40,8 +40,12 @@ class Guide:
             embed.add_field(name=sentences.help_options(), value=marked.help_options_text(), inline=False)
             on_card = f"{sentences.help_buttons_text()}\n{marked.help_menus()}"
             embed.add_field(name=sentences.help_buttons(), value=on_card, inline=False)
-            listed = "\n".join(f"`/{sentences.command(name)}` {sentences.help_command(name)}" for name in COMMANDS)
+            user, origin = place.user(interaction), place.origin(interaction)
+            about = {name: sentences.help_command(name) for name in COMMANDS}
+            if self._studio.may_train(user, origin):
+                about["train"] = lessonwords.help_line()
+            listed = "\n".join(f"`/{sentences.command(name)}` {text}" for name, text in about.items())
             embed.add_field(name=sentences.help_commands(), value=listed, inline=False)
-            limits = self._studio.limits(place.user(interaction), place.origin(interaction))
+            limits = self._studio.limits(user, origin)
             embed.set_footer(text=sentences.help_limits(limits.max_steps, limits.max_side, limits.max_count))
             await panels.show(interaction, embeds=[embed])

@@ -24,7 +24,7 @@ from realbot.adapters.discord.panels import Interaction
 from realbot.adapters.discord.thumbs import small
 from realbot.entries import Entry
 from realbot.errors import Refused
-from realbot.jobs import Done, User
+from realbot.jobs import Done, Train, User
 from realbot.studio import Studio
 
 if TYPE_CHECKING:
@@ -143,7 +143,8 @@ class History:
         user = place.user(interaction)
         entry = await self._studio.entry(user, job_id)
         done = Done(entry.images, entry.seed, entry.seconds, entry.cached, entry.notes)
-        card = await self._cards.kept(user, entry.id, entry.request, done, favourite=entry.favourite)
+        server = place.origin(interaction).server_key
+        card = await self._cards.kept(user, entry.id, entry.request, done, favourite=entry.favourite, server=server)
         pictures = card.images or ()
         files = [attached(one) for one in await fitted(pictures, interaction.filesize_limit or LIMIT)]
         await panels.show(interaction, embeds=renamed(card.embeds, pictures, files), files=files, view=card.view)
@@ -220,7 +221,7 @@ def _described(entry: Entry) -> str:
     parts = [f"<t:{int(entry.created)}:R>"]
     if len(entry.images) > 1:
         parts.append(sentences.pictures(len(entry.images)))
-    if entry.images:
+    if entry.images and not isinstance(entry.request, Train):
         parts.append(sentences.seed(entry.seed))
     state = (entry.state == "kept" and marked.undelivered(entry.detail)) or sentences.state(entry.state)
     if state:

@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, Range, locale_str
 
-from realbot.adapters import captions, words
+from realbot.adapters import words
 from realbot.adapters.discord import options, place
+from realbot.adapters.discord.brought import Masked, Pictures
 from realbot.adapters.discord.intake import Intake
 from realbot.adapters.discord.options import Options
-from realbot.errors import Invalid
-from realbot.jobs import SEEDS, Generate, ImageId, Origin, User
+from realbot.jobs import SEEDS, Generate, Origin, User
 from realbot.studio import Studio
 
 if TYPE_CHECKING:
     from realbot.adapters.discord import Front
 
 Interaction: TypeAlias = discord.Interaction[Any]
-#: Gives the bytes of an attachment.
-Reader: TypeAlias = Callable[[discord.Attachment], Awaitable[bytes]]
 
-#: Bytes of an attached picture that are fetched; what is in them is checked by the studio.
-LARGEST = 25 * 2**20
 INSTALLS = app_commands.AppInstallationType(guild=True, user=True)
 CONTEXTS = app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
-
-
-async def fetched(studio: Studio, user: User, origin: Origin, attachment: discord.Attachment) -> ImageId:
-    """The id of an attached picture. Raises Invalid in one sentence when it is none, too large or out of reach."""
-    if attachment.size > LARGEST:
-        raise Invalid(captions.too_large(attachment.size, LARGEST))
-    try:
-        data = await attachment.read()
-    except (discord.HTTPException, OSError):
-        raise Invalid(captions.not_loaded()) from None
-    return await studio.upload(user, data, origin)
 
 
 class Imagine:
@@ -60,6 +44,7 @@ class Imagine:
             "size": self.sizes,
             "aspect": self.aspects,
             "scheduler": self.schedulers,
+            "region": self.regions,
         }.items():
             command.autocomplete(name)(offer)
         return command
@@ -78,6 +63,10 @@ class Imagine:
         count=locale_str("count"),
         source=locale_str("source"),
         strength=locale_str("strength"),
+        mask=locale_str("mask"),
+        region=locale_str("region"),
+        look=locale_str("look"),
+        look_weight=locale_str("look_weight"),
         private=locale_str("private"),
     )
     @app_commands.describe(
@@ -92,8 +81,12 @@ class Imagine:
         scheduler=locale_str("How the steps are spaced"),
         negative=locale_str("What to keep out"),
         count=locale_str("How many pictures"),
-        source=locale_str("A picture to start from"),
+        source=locale_str("A picture to start from; what is transparent in it is painted"),
         strength=locale_str("With a source: 0 keeps it, 1 ignores it"),
+        mask=locale_str("With a source: a picture that is white where it is painted anew"),
+        region=locale_str("With a source: the part that is painted anew, such as left or 10,10,60,80%"),
+        look=locale_str("A picture whose look is taken: its colours and its manner"),
+        look_weight=locale_str("With a look: how much of it, from 0 to 1"),
         private=locale_str("Only you see it"),
     )
     async def imagine(
@@ -113,6 +106,10 @@ class Imagine:
         count: Range[int, 1, 4] | None = None,
         source: discord.Attachment | None = None,
         strength: Range[float, 0, 1] | None = None,
+        mask: discord.Attachment | None = None,
+        region: str | None = None,
+        look: discord.Attachment | None = None,
+        look_weight: Range[float, 0, 1] | None = None,
         private: bool | None = None,
     ) -> None:
         chosen = Options(
@@ -127,18 +124,29 @@ class Imagine:
             negative=negative,
             count=count,
             strength=strength,
+            region=region,
+            look_weight=look_weight,
         )
 
-        async def wish(user: User, origin: Origin) -> Generate:
-            start = None if source is None else await fetched(self._studio, user, origin, source)
-            request = chosen.request(prompt, self._studio.preset(), start)
-            return await self._studio.defaulted(user, request, origin)
+        async def wish(user: User, origin: Origin) -> Generate | Masked:
+            chosen.check(source=source is not None, mask=mask is not None, look=look is not None)
+            pictures = Pictures(self._studio, interaction.client, user, origin)
+            start, part = None, None
+            if source is not None and (mask is not None or region):
+                start = await pictures.plain(source)
+            elif source is not None:
+                start, part = await pictures.cut(source)
+            if start is not None and mask is not None:
+                part = await pictures.light(start, mask)
+            taken = None if look is None else await pictures.plain(look)
+            request = chosen.request(prompt, self._studio.preset(), start, mask=part, look=taken)
+            return pictures.masked(await self._studio.defaulted(user, request, origin))
 
-        await self._intake.take(interaction, wish, private=private)
+        await self._intake.take(interaction, wish, private=private, asks=mask is not None or bool(region))
 
     async def styles(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
         """Every style that may be used there, however many there are."""
-        allowed = self._studio.styles(place.origin(interaction))
+        allowed = self._studio.styles(place.origin(interaction), place.user(interaction))
         known = [(style.name, style.title or style.description) for style in allowed]
         return [Choice(name=shown, value=value) for shown, value in options.styles(typed, known)]
 
@@ -148,6 +156,9 @@ class Imagine:
 
     async def aspects(self, _: Interaction, typed: str) -> list[Choice[str]]:
         return [Choice(name=shape, value=shape) for shape in options.aspects(typed)]
+
+    async def regions(self, _: Interaction, typed: str) -> list[Choice[str]]:
+        return [Choice(name=part, value=part) for part in options.parts(typed)]
 
     async def schedulers(self, _: Interaction, typed: str) -> list[Choice[str]]:
         known = [(name, words.scheduler(name)) for name in self._studio.schedulers()]

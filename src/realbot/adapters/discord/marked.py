@@ -85,6 +85,10 @@ def ping(user: str) -> str:
     return _("{user}, your picture is ready.").format(user=f"<@{user}>")
 
 
+def ping_style(user: str) -> str:
+    return _("{user}, your style is trained.").format(user=f"<@{user}>")
+
+
 def history_title(first: int, last: int, search: str, favourites: bool) -> str:
     what = _("Your favourites") if favourites else _("Your pictures")
     title = f"**{what}**"
@@ -119,7 +123,58 @@ def help_options_text() -> str:
 
 
 def help_menus() -> str:
-    return _("Long-press or right-click a picture, then *Apps*: its recipe, or paint from it.")
+    return _(
+        "Long-press or right-click a picture, then *Apps*: its recipe, paint from it, or take its look. Draw on a "
+        "copy, answer the picture with it, and *Paint where I drew* changes that part only."
+    )
+
+
+def maskless() -> str:
+    return _("A mask or a region is a part of a picture: attach one as source, or leave it out.")
+
+
+def masked_twice() -> str:
+    return _("Give a mask or a region, not both.")
+
+
+def lookless() -> str:
+    return _("A weight of the look needs a look: attach a picture as look, or leave the weight out.")
+
+
+def masked() -> str:
+    """What is asked below a picture with a tinted part."""
+    return _("The tinted part is painted anew, the rest stays as it is. Right?")
+
+
+def tinted(subject: str) -> str:
+    """What a screen reader says for that picture."""
+    return _("The picture, tinted where this is painted: {subject}").format(subject=subject)
+
+
+def around(number: int) -> str:
+    """Above the buttons that continue a picture; `number` is 0 where there is only one."""
+    if number:
+        return _("Picture {number} stays as it is, and what is around it is painted.").format(number=number)
+    return _("The picture stays as it is, and what is around it is painted.")
+
+
+def look_title() -> str:
+    return _("Take the look of this picture")
+
+
+def look_weight() -> str:
+    return _("How much of the look, from 0 to 1")
+
+
+def drawn_title() -> str:
+    return _("Paint where I drew")
+
+
+def undrawn() -> str:
+    """When there is no telling which picture was drawn on."""
+    return _(
+        "Draw on a copy of a picture from here, send it as an answer to that picture, and then use this on your answer."
+    )
 
 
 def limit(name: str, value: str, span: str, *, own: bool) -> str:

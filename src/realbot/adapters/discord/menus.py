@@ -1,39 +1,39 @@
-"""The menus of a message: how its picture was made, and painting from it."""
+"""The menus of a message: how its picture was made, painting from it, and painting where something is drawn over it."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import discord
-from discord import app_commands
+from discord import MessageReferenceType, app_commands
 from discord.app_commands import locale_str
-from discord.ui import Label, Modal, Select, TextInput
 
 from realbot import grammar
 from realbot.adapters import buttons, captions, words
 from realbot.adapters.discord import marked, place, recipes
 from realbot.adapters.discord.answer import Answer
-from realbot.adapters.discord.imagine import CONTEXTS, INSTALLS, fetched
+from realbot.adapters.discord.brought import Pictures, pictures
+from realbot.adapters.discord.delivery import Spot
+from realbot.adapters.discord.dialogs import Begin, Dialog
+from realbot.adapters.discord.imagine import CONTEXTS, INSTALLS
 from realbot.adapters.discord.intake import Intake
-from realbot.adapters.discord.options import MULTIPLE
 from realbot.adapters.discord.presses import reply
-from realbot.adapters.discord.remix import LONGEST, OPEN
+from realbot.adapters.outbox import Down
 from realbot.entries import Entry
 from realbot.errors import Invalid, NotYours, Refused
-from realbot.jobs import Generate, Origin, Request, User
+from realbot.jobs import Generate, User
 from realbot.studio import Studio
 
 if TYPE_CHECKING:
     from realbot.adapters.discord import Front
 
-log = logging.getLogger(__name__)
-
 Interaction: TypeAlias = discord.Interaction[Any]
 
 #: How much of a source is repainted when nothing is said.
 STRENGTH = "0.6"
+#: Latest own pictures among which the one that was drawn on is looked for before Discord is asked.
+LATEST = 20
 
 
 class Menus:
@@ -43,16 +43,15 @@ class Menus:
         self._studio, self._intake = studio, intake
 
     def commands(self) -> list[app_commands.ContextMenu]:
+        """Discord has room for five."""
         return [
-            app_commands.ContextMenu(
-                name=locale_str("Recipe"), callback=self.recipe, allowed_installs=INSTALLS, allowed_contexts=CONTEXTS
-            ),
-            app_commands.ContextMenu(
-                name=locale_str("Use as source"),
-                callback=self.source,
-                allowed_installs=INSTALLS,
-                allowed_contexts=CONTEXTS,
-            ),
+            app_commands.ContextMenu(name=name, callback=callback, allowed_installs=INSTALLS, allowed_contexts=CONTEXTS)
+            for name, callback in (
+                (locale_str("Recipe"), self.recipe),
+                (locale_str("Use as source"), self.source),
+                (locale_str("Use its look"), self.look),
+                (locale_str("Paint where I drew"), self.drawn),
+            )
         ]
 
     async def recipe(self, interaction: Interaction, message: discord.Message) -> None:
@@ -66,12 +65,59 @@ class Menus:
 
     async def source(self, interaction: Interaction, message: discord.Message) -> None:
         """Ask what to paint from a picture of the message."""
+
+        edits = self._studio.preset().edits
+
+        async def begin(_: User, brought: Pictures, chosen: discord.Attachment, number: str) -> Generate:
+            base = Generate(prompt="", source=await brought.plain(chosen))
+            return base if edits else grammar.parse(f"--strength {number or STRENGTH}", base)
+
         with words.language(interaction.locale.value):
-            found = [one for one in message.attachments if (one.content_type or "").startswith("image/")]
-            if not found:
-                await Answer(interaction, private=True).refuse(captions.no_picture())
-                return
-            await interaction.response.send_modal(Source(self._intake, self._studio, found))
+            number = None if edits else (captions.source_strength(), STRENGTH)
+            await self._ask(interaction, message, begin, title=captions.source_title(), number=number)
+
+    async def look(self, interaction: Interaction, message: discord.Message) -> None:
+        """Ask what to paint with the look of a picture of the message."""
+
+        async def begin(_: User, brought: Pictures, chosen: discord.Attachment, number: str) -> Generate:
+            base = Generate(prompt="", reference=await brought.plain(chosen))
+            return grammar.parse(f"--look_weight {number}", base) if number else base
+
+        with words.language(interaction.locale.value):
+            await self._ask(interaction, message, begin, title=marked.look_title(), number=(marked.look_weight(), ""))
+
+    async def drawn(self, interaction: Interaction, message: discord.Message) -> None:
+        """Ask what to paint where something is drawn over a picture of ours, in the copy that answers it."""
+
+        async def begin(user: User, brought: Pictures, chosen: discord.Attachment, _: str) -> Generate:
+            entry = await self._answered(interaction, user, message)
+            source, mask = await brought.drawn(entry.id, len(entry.images), chosen)
+            return Generate(prompt="", source=source, mask=mask)
+
+        with words.language(interaction.locale.value):
+            if pictures(message) and not answers(message):
+                await Answer(interaction, private=True).refuse(marked.undrawn())
+            else:
+                await self._ask(interaction, message, begin, title=marked.drawn_title(), asks=True)
+
+    async def _ask(self, interaction: Interaction, message: discord.Message, begin: Begin, **about: Any) -> None:
+        found = pictures(message)
+        if not found:
+            await Answer(interaction, private=True).refuse(captions.no_picture())
+            return
+        await interaction.response.send_modal(Dialog(self._intake, self._studio, found, begin, **about))
+
+    async def _answered(self, interaction: Interaction, user: User, message: discord.Message) -> Entry:
+        """The job of the card that a message answers. Raises Invalid when it answers none."""
+        number = answers(message)
+        for entry in await self._studio.history(user, LATEST):
+            if Spot.load(await self._studio.cards(entry.id)).message == str(number):
+                return entry
+        try:
+            where = interaction.client.get_partial_messageable(message.channel.id)
+            return await self._entry(interaction, await where.fetch_message(number))
+        except (discord.HTTPException, Down, Invalid):
+            raise Invalid(marked.undrawn()) from None
 
     async def _entry(self, interaction: Interaction, message: discord.Message) -> Entry:
         """The job of a card, by any of its buttons. Raises Invalid when the message is none of our cards."""
@@ -86,37 +132,12 @@ class Menus:
         raise Invalid(captions.unknown_picture())
 
 
-class Source(Modal):
-    """What to paint from a picture, and how much of it stays."""
-
-    def __init__(self, intake: Intake, studio: Studio, found: list[discord.Attachment]) -> None:
-        super().__init__(title=captions.source_title(), timeout=OPEN)
-        self._intake, self._studio, self._found = intake, studio, found[:10]
-        self.prompt: TextInput[Source] = TextInput(style=discord.TextStyle.paragraph, max_length=LONGEST)
-        self.strength: TextInput[Source] = TextInput(default=STRENGTH, max_length=10, required=False)
-        self.which: Select[Source] = Select(
-            options=[
-                discord.SelectOption(label=captions.numbered(n + 1), value=str(n), default=n == 0)
-                for n in range(len(self._found))
-            ]
-        )
-        self.add_item(Label(text=captions.remix_prompt(), component=self.prompt))
-        self.add_item(Label(text=captions.source_strength(), component=self.strength))
-        if len(self._found) > 1:
-            self.add_item(Label(text=captions.source_picture(), component=self.which))
-
-    async def on_submit(self, interaction: Interaction) -> None:
-        number = int(self.which.values[0]) if self.which.values else 0
-
-        async def wish(user: User, origin: Origin) -> Request:
-            preset = self._studio.preset()
-            strength = self.strength.value.strip() or STRENGTH
-            start = await fetched(self._studio, user, origin, self._found[number])
-            base = grammar.parse(f"--strength {strength}", Generate(prompt="", source=start))
-            request = grammar.parse(self.prompt.value, base, area=preset.width * preset.height, multiple=MULTIPLE)
-            return await self._studio.defaulted(user, request, origin)
-
-        await self._intake.take(interaction, wish)
+def answers(message: discord.Message) -> int:
+    """The id of the message in the same place that this one answers, 0 for none."""
+    reference = message.reference
+    if reference is None or reference.type is not MessageReferenceType.reply:
+        return 0
+    return (reference.message_id or 0) if reference.channel_id == message.channel.id else 0
 
 
 def ids(parts: Any) -> Iterator[str]:

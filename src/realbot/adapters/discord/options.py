@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from realbot import grammar
+from realbot import grammar, regions
 from realbot.adapters import captions
+from realbot.adapters.discord import marked
 from realbot.errors import Invalid
 from realbot.jobs import Generate, ImageId, StyleUse
 
@@ -34,13 +35,33 @@ class Options:
     negative: str | None = None
     count: int | None = None
     strength: float | None = None
+    region: str | None = None
+    look_weight: float | None = None
 
-    def request(self, prompt: str, preset: Any, source: ImageId | None = None) -> Generate:
-        """What is asked for; an option in the prompt counts more than the same option beside it. Raises Invalid."""
+    def check(self, *, source: bool, mask: bool, look: bool) -> None:
+        """Raise Invalid for what does not go together, told which pictures are attached."""
         if self.size and self.aspect:
             raise Invalid(captions.clash())
-        if self.strength is not None and source is None:
+        if self.strength is not None and not source:
             raise Invalid(captions.sourceless())
+        if not source and (mask or self.region):
+            raise Invalid(marked.maskless())
+        if mask and self.region:
+            raise Invalid(marked.masked_twice())
+        if self.look_weight is not None and not look:
+            raise Invalid(marked.lookless())
+
+    def request(
+        self,
+        prompt: str,
+        preset: Any,
+        source: ImageId | None = None,
+        *,
+        mask: ImageId | None = None,
+        look: ImageId | None = None,
+    ) -> Generate:
+        """What is asked for; an option in the prompt counts more than the same option beside it. Raises Invalid."""
+        self.check(source=source is not None, mask=mask is not None, look=look is not None)
         area = preset.width * preset.height
         base = Generate(
             prompt="",
@@ -53,7 +74,12 @@ class Options:
             styles=self._styles(),
             source=source,
             strength=self.strength,
+            mask=mask,
+            reference=look,
+            reference_weight=self.look_weight,
         )
+        if self.region:
+            base = grammar.parse(f'region:"{self.region.replace(chr(34), "")}"', base)
         for name, value in (("size", self.size), ("ar", self.aspect)):
             if value:
                 written = "".join(value.split())
@@ -132,3 +158,13 @@ def aspects(typed: str) -> list[str]:
     """The usual shapes."""
     asked = re.sub(r"[^\d.]+", ":", typed.strip()).strip(":")
     return [shape for shape in SHAPES if shape.startswith(asked)]
+
+
+def parts(typed: str) -> list[str]:
+    """The regions that have a name."""
+    asked = typed.strip().casefold()
+    found = [name for name in regions.NAMES if asked in name]
+    try:
+        return found or [regions.read(typed)]
+    except ValueError:
+        return []

@@ -17,10 +17,36 @@ PLATFORM = "discord"
 
 
 def user(interaction: Interaction) -> User:
-    """The person who pressed or typed."""
+    """The person who pressed or typed, with the ids of their roles, and what they are to the server and to the bot."""
     person = interaction.user
-    roles = frozenset(str(role.id) for role in getattr(person, "roles", ()))
-    return User(PLATFORM, str(person.id), person.display_name, roles)
+    roles = {str(role.id) for role in getattr(person, "roles", ())}
+    if administers(interaction):
+        roles.add("administrators")
+    if owns(interaction.client, person.id):
+        roles.add("owners")
+    return User(PLATFORM, str(person.id), person.display_name, frozenset(roles))
+
+
+def administers(interaction: Interaction) -> bool:
+    """Whether this person manages the server they stand in, which has taken realbot in."""
+    if interaction.guild_id is None or borrowed(interaction):
+        return False
+    return interaction.permissions.manage_guild or interaction.permissions.administrator
+
+
+def owns(client: discord.Client, person_id: int) -> bool:
+    """Whether this person, or a team in which they may change something, owns the application."""
+    application = client.application
+    if application is None:
+        return False
+    if application.team is None:
+        return application.owner.id == person_id
+    return any(
+        member.id == person_id
+        and member.membership_state is discord.TeamMembershipState.accepted
+        and member.role is not discord.TeamMemberRole.read_only
+        for member in application.team.members
+    )
 
 
 def origin(interaction: Interaction, *, private: bool = False) -> Origin:

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import discord
 
-from realbot.actions import Action
-from realbot.adapters import buttons, captions, words
-from realbot.adapters.discord import controls, files, marked, place, recipes
+from realbot.actions import Action, Asking
+from realbot.adapters import buttons, captions, lessonwords, words
+from realbot.adapters.discord import controls, files, marked, masking, place, recipes, traincard, traindraft
 from realbot.adapters.discord.answer import NOBODY, PATIENCE, Answer
 from realbot.adapters.discord.card import Cards
 from realbot.adapters.discord.delivery import Spot
 from realbot.adapters.discord.intake import Intake, Wish
 from realbot.adapters.discord.payload import Payload
 from realbot.adapters.discord.remix import Remix
+from realbot.adapters.discord.trained import Trained
 from realbot.adapters.outbox import Down
 from realbot.entries import Entry
 from realbot.errors import Invalid, NotYours, Refused
@@ -39,6 +40,9 @@ class Presses:
 
     def __init__(self, studio: Studio, intake: Intake, cards: Cards, *, patience: float = PATIENCE) -> None:
         self._studio, self._intake, self._cards, self._patience = studio, intake, cards, patience
+        self._trained = Trained(studio, cards)
+        #: Questions that are being answered.
+        self._agreed: set[str] = set()
 
     async def press(self, interaction: Interaction, action_id: str, value: str) -> None:
         """Answer one press, in the language of whoever pressed."""
@@ -47,7 +51,7 @@ class Presses:
             try:
                 await self._press(interaction, answer, action_id, value)
             except NotYours:
-                await answer.refuse(captions.not_yours())
+                await answer.refuse(await self._not_yours(action_id))
             except Refused as error:
                 await answer.refuse(marked.refusal(error))
             except (discord.HTTPException, Down) as error:
@@ -55,6 +59,12 @@ class Presses:
             except Exception:
                 log.exception("a press was not answered")
                 await answer.refuse(captions.trouble())
+
+    async def _not_yours(self, action_id: str) -> str:
+        with contextlib.suppress(Refused):
+            if (await self._studio.acted(action_id, press=False)).verb in traincard.VERBS:
+                return lessonwords.not_yours()
+        return captions.not_yours()
 
     async def _press(self, interaction: Interaction, answer: Answer, action_id: str, value: str) -> None:
         user = place.user(interaction)
@@ -78,15 +88,30 @@ class Presses:
             picked = controls.chosen(value, len(entry.images))
             if picked is None:
                 raise Invalid(captions.gone())
-            await self._use(interaction, user, action, *picked)
+            await self._use(interaction, user, action, action_id, *picked)
         else:
-            await self._use(interaction, user, action, action.verb, action.index)
+            await self._use(interaction, user, action, action_id, action.verb, action.index)
 
-    async def _use(self, interaction: Interaction, user: User, action: Action, verb: str, index: int) -> None:
+    async def _use(  # noqa: PLR0917
+        self, interaction: Interaction, user: User, action: Action, action_id: str, verb: str, index: int
+    ) -> None:
         """What does no harm."""
         match verb:
             case "again" | "subtle" | "strong" | "upscale2" | "upscale4":
                 await self._intake.take(interaction, self._wish(action, verb, index), private=_hidden(interaction))
+            case "zoom" | "zoom2" | "left" | "right" | "up" | "down":
+                await self._intake.take(
+                    interaction, self._wish(action, verb, index), private=bool(action.detail) or None
+                )
+            case controls.AROUND:
+                await self._around(interaction, user, action, index)
+            case masking.YES | traindraft.START:
+                await self._agree(interaction, user, action, action_id)
+            case "share" | "unshare" | "metrics" | "weights":
+                await self._trained.use(interaction, user, action, verb)
+            case masking.NO:
+                await interaction.response.defer()
+                await interaction.delete_original_response()
             case "remix":
                 entry = await self._studio.shown(action)
                 own = self._studio.owns(user, entry.owner)
@@ -116,10 +141,45 @@ class Presses:
     def _wish(self, action: Action, verb: str, index: int) -> Wish:
         """The request of a button that makes a new picture of an old one."""
 
-        async def wish(user: User, _: Origin) -> Request:
-            return await buttons.sequel(self._studio, user, verb, action.job_id, index=index)
+        async def wish(user: User, origin: Origin) -> Request:
+            return await buttons.sequel(self._studio, user, verb, action.job_id, index=index, origin=origin)
 
         return wish
+
+    async def _around(self, interaction: Interaction, user: User, action: Action, index: int) -> None:
+        """Offer privately to continue a picture; what follows from a private card stays private."""
+        entry = await self._studio.entry(user, action.job_id)
+        if index >= len(entry.images):
+            raise Invalid(captions.gone())
+        detail = "private" if _hidden(interaction) else ""
+        offered = controls.around()
+        asked = [Asking(one.verb, entry.id, user.key, index, detail) for one in offered]
+        view = controls.view(offered, await self._studio.actions(asked))
+        number = index + 1 if len(entry.images) > 1 else 0
+        await reply(interaction, Payload(marked.around(number), view=view))
+
+    async def _agree(self, interaction: Interaction, user: User, action: Action, action_id: str) -> None:
+        """Take what was asked about, once, however often it is pressed; a request that is refused can be repeated."""
+        if action_id in self._agreed:
+            await interaction.response.defer()
+            return
+
+        async def wish(user: User, origin: Origin) -> Request:
+            asked = self._intake.drafts if action.verb == traindraft.START else self._intake.masking
+            return await asked.agreed(interaction.client, action, user, origin)
+
+        self._agreed.add(action_id)
+        try:
+            private = masking.private(action)
+            if await self._intake.take(interaction, wish, private=private, once=action_id) is None:
+                return
+            await self._studio.acted(action_id, user)
+            if action.verb == traindraft.START:
+                self._intake.drafts.drop(self._intake.drafts.of(user, action)[0])
+        finally:
+            self._agreed.discard(action_id)
+        if interaction.message is not None:
+            await self._intake.masking.remove(interaction.client, action, interaction.message)
 
     async def _cancel(self, interaction: Interaction, user: User, action: Action) -> None:
         """Give a job up. The card is changed by the courier as soon as the job has stopped."""
@@ -130,18 +190,20 @@ class Presses:
 
     async def _ask_delete(self, interaction: Interaction, user: User, action: Action) -> None:
         """Deleting is for good, so it is asked for once more, privately."""
+        question = self._trained.question(user, await self._studio.shown(action))
         confirm = await self._studio.action("confirm", action.job_id, user, uses=1, days=1 / 24)
         offered = [controls.Control("confirm", style=discord.ButtonStyle.danger)]
         await interaction.response.send_message(
-            captions.really(), view=controls.view(offered, [confirm]), ephemeral=True, allowed_mentions=NOBODY
+            question, view=controls.view(offered, [confirm]), ephemeral=True, allowed_mentions=NOBODY
         )
 
     async def _delete(self, interaction: Interaction, user: User, action: Action) -> None:
         """Delete the job, then the message that showed it."""
         entry = await self._studio.shown(action)
         spot = Spot.load(await self._studio.cards(entry.id))
+        said = await self._trained.discard(user, entry)
         await self._studio.forget(user, entry.id, place.moderator_of(interaction))
-        await interaction.edit_original_response(content=captions.deleted(), view=None, allowed_mentions=NOBODY)
+        await interaction.edit_original_response(content=said, view=None, allowed_mentions=NOBODY)
         if not spot.message:
             return
         client = interaction.client

@@ -154,7 +154,7 @@ class Wishes:
         for name, value in rows:
             embed.add_field(name=name, value=value)
         embed.set_footer(text=notices.ranges(limits.max_steps, limits.max_guidance, limits.min_side, limits.max_side))
-        styles = self._studio.styles(place.origin(interaction))
+        styles = self._studio.styles(place.origin(interaction), user)
         return embed, panels.panel(self._controls(own, styles, page))
 
     def _controls(

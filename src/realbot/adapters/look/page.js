@@ -1,9 +1,14 @@
 const byId = id => document.getElementById(id);
 const state = { stream: null, show: 24, search: '', active: '', timer: 0 };
 
+// What somebody unfolded stays so, and what a picture told of its shape.
+const OWN = { open: 'details', style: '.shot' };
+
 // Brings `old` to what `fresh` is with the fewest changes, so that pictures do not flicker and focus stays.
 function morph(old, fresh) {
-  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name } of [...old.attributes]) {
+    if (!fresh.hasAttribute(name) && !(OWN[name] && old.matches(OWN[name]))) old.removeAttribute(name);
+  }
   for (const { name, value } of fresh.attributes) {
     if (old.getAttribute(name) === value) continue;
     if (name === 'src' && old.tagName === 'IMG') {
@@ -113,6 +118,19 @@ const acts = {
   fresh: async button => { if (await post(`jobs/${button.dataset.job}/fresh`)) shut(); },
   retry: button => post(`jobs/${button.dataset.job}/retry`),
   reuse: button => { trigger('reuse', { job: button.dataset.job }); shut(); scrollTo({ top: 0, behavior: 'smooth' }); },
+  make: async button => {
+    button.disabled = true;
+    const { index } = chosen(button).dataset;
+    if (await post(`jobs/${button.dataset.job}/${button.dataset.verb}`, { index })) shut();
+    button.disabled = false;
+  },
+  use: button => {
+    const { slot } = button.dataset;
+    document.dispatchEvent(new CustomEvent('realbot:picture', { detail: { slot, image: chosen(button).value } }));
+    shut();
+    scrollTo({ top: 0, behavior: 'smooth' });
+    document.querySelector(`.slot[data-slot=${slot}] [type=range]`).focus({ preventScroll: true });
+  },
   copy: button => copy(button.closest('.recipe').querySelector('code').textContent),
   favourite: async button => {
     const { job, on } = button.dataset;
@@ -126,6 +144,7 @@ const acts = {
   settings: button => { button.setAttribute('aria-expanded', document.body.classList.toggle('settings')); },
   shut,
 };
+function chosen(button) { return button.form.querySelector('input:checked'); }
 function shut() { const dialog = byId('viewer'); if (dialog.open) dialog.close(); }
 
 document.addEventListener('click', event => {
@@ -139,6 +158,11 @@ document.addEventListener('keydown', event => {
   event.stopPropagation();
   byId('imagine').click();
 }, true);
+document.addEventListener('load', event => {
+  const { target } = event, shot = target.closest && target.closest('.shot:not([style])');
+  if (shot) shot.style.cssText = `--w:${target.naturalWidth};--h:${target.naturalHeight}`;
+}, true);
+document.addEventListener('submit', event => { if (event.target.matches('.ways')) event.preventDefault(); });
 document.addEventListener('input', event => {
   if (event.target.id !== 'search') return;
   clearTimeout(state.searching);

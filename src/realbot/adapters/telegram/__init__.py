@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,7 +19,6 @@ from telegram.ext import ApplicationBuilder, CallbackQueryHandler, CommandHandle
 
 from realbot.adapters import captions, words
 from realbot.adapters.clock import Clock
-from realbot.adapters.languages import languages
 from realbot.adapters.outbox import Down
 from realbot.adapters.telegram.text import Text
 from realbot.errors import ConfigError, Refused
@@ -42,11 +40,13 @@ from . import (
     settings,
     wire,
 )
+from .albums import Albums
 from .asked import Asked
 from .courier import Courier
 from .inbox import KINDS, Inbox
 from .intake import Intake
 from .limiter import Limiter
+from .looks import Looks, question
 from .place import Moves, Rights
 from .poller import HOLD, Poller
 from .presses import Presses
@@ -68,9 +68,6 @@ LONGEST = 30.0
 #: Modules that add commands, the one that takes whatever no command is for last.
 PARTS = (members, line, history, gallery, settings, privacy, guide, link, admin, inline, imagine)
 
-#: What Telegram takes as the name of a command.
-COMMAND = re.compile(r"[a-z0-9_]{1,32}")
-
 Call = Callable[[Asked], Awaitable[None]]
 
 
@@ -88,9 +85,12 @@ class Front:
         self.rights = Rights(self.bot, self.clock)
         self.screens = Screens(studio)
         self.moves = Moves(studio)
+        self.albums, self.looks = Albums(), Looks(studio, self.bot)
         self.courier = Courier(studio, self.bot, clock=self.clock, moves=self.moves, inline=self._inline)
         self.intake = Intake(studio, self.bot, self.courier)
-        self.presses = Presses(studio, self.bot, self.intake, self.courier, self.screens, self.rights, self.moves)
+        self.presses = Presses(
+            studio, self.bot, self.intake, self.courier, self.screens, self.rights, self.moves, self.looks
+        )
         self.inbox = Inbox(studio, self.clock, self._handle, self._belated, settings.backlog_minutes * 60)
         self.poller = Poller(settings, self.inbox.take, self.clock, hold)
         self.webhook = Webhook(settings, self.inbox.take)
@@ -108,7 +108,7 @@ class Front:
             await self.ask(update, call, command=True)
 
         own = filters.UpdateType.MESSAGE & ~filters.FORWARDED & ~filters.VIA_BOT
-        names = called(name)
+        names = commands.called(name)
         self.app.add_handler(CommandHandler(names, asked, filters=own))
         self._commands |= names
 
@@ -225,26 +225,23 @@ class Front:
         """Whether people can call the bot by its name in any chat, and buttons can put words into their field."""
         return bool(self.me.supports_inline_queries)
 
-    async def _handle(self, update: Update) -> None:
-        with words.language(place.locale(update)):
-            await self.app.process_update(update)
+    async def _handle(self, updates: Sequence[Update]) -> None:
+        self.albums.keep(updates)
+        for update in updates:
+            with words.language(place.locale(update)):
+                await self.app.process_update(update)
 
     async def _belated(self, updates: Sequence[Update], seconds: float) -> None:
         """Answer once, below the last of them, that these came too late."""
-        meant = [one for one in updates if one.message and place.meant(one.message, self.me, self._commands)]
+
+        def ours(message: telegram.Message) -> bool:
+            return place.meant(message, self.me, self._commands) or bool(question(message))
+
+        meant = [one for one in updates if one.message and ours(one.message)]
         asked = Asked.of(self.bot, meant[-1]) if meant else None
         if asked is not None:
             with words.language(place.locale(meant[-1])):
                 await asked.reply(Text(phrases.belated(len(meant), seconds)))
-
-
-def called(name: str) -> frozenset[str]:
-    """The names of a command in every language, as far as Telegram takes them."""
-    found = {name}
-    for code in languages():
-        with words.language(code):
-            found.add(words.pgettext("command", name))
-    return frozenset(one for one in found if COMMAND.fullmatch(one))
 
 
 __all__ = ["Front"]

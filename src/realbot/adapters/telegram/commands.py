@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: What Telegram takes as the name of a command.
+COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 #: Under which name it is remembered what Telegram was told.
 NAME = "telegram commands"
-GROUPS = ("imagine", "queue", "cancel", "styles", "help")
+GROUPS = ("imagine", "look", "queue", "cancel", "styles", "help")
 #: The commands of each scope; the narrowest that holds in a chat is the one that is listed there.
 SCOPES: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (BotCommandScopeDefault(), GROUPS),
@@ -79,3 +82,12 @@ def _told() -> Iterator[tuple[str | None, str, list[list[tuple[str, str]]]]]:
         with words.language(name):
             menus = [[(command, sayings.command(command)) for command in commands] for _, commands in SCOPES]
             yield code, sayings.about(), menus
+
+
+def called(name: str) -> frozenset[str]:
+    """The names of a command in every language, as far as Telegram takes them."""
+    found = {name}
+    for code in languages():
+        with words.language(code):
+            found.add(words.pgettext("command", name))
+    return frozenset(one for one in found if COMMAND.fullmatch(one))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realbot.adapters import captions, words
+from realbot.adapters import buttons, captions, words
 from realbot.adapters.telegram import phrases, tweaks
 from realbot.adapters.telegram.keyboard import COPY, SWITCH, Key
 from realbot.jobs import Done, Generate, Request, Status, Upscale, is_final
@@ -37,15 +37,29 @@ def controls(
 
 def one(job_id: str, index: int) -> list[list[Key]]:
     """What can be made of one picture, and the picture itself."""
-    made = [Key(captions.button(verb), verb, job_id, index) for verb in CHANGES]
-    return [made[:2], [*made[2:], _original(job_id, index)]]
+    made = [Key(captions.button(verb), verb, job_id, index) for verb in (*CHANGES, "around")]
+    return [made[:2], [*made[2:4], _original(job_id, index)], made[4:]]
+
+
+def around(job_id: str, index: int, *, several: bool) -> list[list[Key]]:
+    """What may be seen around one picture: arrows point where the view goes."""
+    keys = {verb: Key(captions.button(verb), verb, job_id, index) for verb in buttons.AROUND}
+    return [
+        [keys["zoom"], keys["zoom2"]],
+        [keys["up"]],
+        [keys["left"], keys["right"]],
+        [keys["down"]],
+        [Key(phrases.back(), "picture" if several else "card", job_id, index if several else 0)],
+    ]
 
 
 def picked(job_id: str, index: int) -> list[list[Key]]:
     """The buttons of one of several pictures, in place of those of the card."""
+    *made, more = one(job_id, index)
     return [
         [Key(phrases.picture(index + 1), "card", job_id)],
-        *one(job_id, index),
+        *made,
+        [*more, tweaks.lent(job_id, index)],
         [Key(phrases.back(), "card", job_id)],
     ]
 

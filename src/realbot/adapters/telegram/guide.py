@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 SCREENS = frozenset({"history", "settings", "privacy", "link", "help"})
 #: An address that shows a shared recipe.
 RECIPE = re.compile(r"r_(?P<code>[A-Za-z0-9_-]{16,20})")
+#: An address that stands in a question about a look.
+LOOK = re.compile(r"l_(?P<code>[A-Za-z0-9_-]{16,20})")
 #: Requests that the greeting offers.
 EXAMPLES = words.EXAMPLES[:2]
 
@@ -44,10 +46,12 @@ class Guide:
         self._front, self._studio = front, front.studio
 
     async def start(self, asked: Asked) -> None:
-        """Greet, or open what the address was for. Raises Refused for a recipe that is not there."""
+        """Greet, or open what the address was for. Raises Refused for a recipe or a question that is not there."""
         word, screens = asked.text, self._front.screens
         if not asked.private or not word:
             await screens.open(asked, "start")
+        elif looked := LOOK.fullmatch(word):
+            await self._front.looks.again(asked.user, asked.origin, looked["code"])
         elif shared := RECIPE.fullmatch(word):
             await screens.open(asked, "recipe", code=shared["code"])
         else:
@@ -74,6 +78,8 @@ class Guide:
                 sayings.help_groups(self._front.me.username or ""),
                 Text("\n", bold(sentences.help_options())),
                 sayings.help_options_text(),
+                Text("\n", bold(sayings.help_pictures_title())),
+                sayings.help_pictures(),
                 Text("\n", bold(sentences.help_buttons())),
                 sayings.help_buttons_text(),
                 Text("\n", bold(sentences.help_commands())),

@@ -1,38 +1,28 @@
-"""Every way of asking for a picture: /imagine, plain words, a picture with a caption, an answer to a picture."""
+"""Every way of asking: /imagine and /look, plain words, a picture with a caption, an answer to a picture."""
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections import deque
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from telegram import Chat, Document, Message, PhotoSize, Update
-from telegram.error import TelegramError
+from telegram import Chat, Message, Update
 from telegram.ext import MessageHandler, filters
 
 from realbot import grammar
-from realbot.adapters.outbox import Down
 from realbot.adapters.telegram import phrases
 from realbot.adapters.telegram.asked import Asked
-from realbot.adapters.telegram.delivery import Spot
-from realbot.adapters.telegram.files import DOWNLOAD
+from realbot.adapters.telegram.brought import Brought, Start, picture
+from realbot.adapters.telegram.commands import called
 from realbot.adapters.telegram.masking import Masking
-from realbot.adapters.telegram.presses import actions
-from realbot.errors import Invalid, Refused
-from realbot.jobs import Generate, ImageId, Origin, User
+from realbot.errors import Invalid
+from realbot.jobs import Generate, Origin, User
 
 if TYPE_CHECKING:
-    from realbot.adapters.telegram import Front
+    from realbot.adapters.telegram import Call, Front
 
 #: Sides are multiples of this, in pixels.
 MULTIPLE = 16
-#: How often a file is asked for, and seconds for each try.
-TRIES, DEADLINE = 2, 20.0
-#: Own pictures among which one of an album is looked for, and albums of others that are remembered.
-LATEST, ALBUMS = 20, 100
 COMMAND = re.compile(r"/(?P<name>\w+)(?:@(?P<bot>\w+))?(?:\s+|$)")
 
 
@@ -40,17 +30,34 @@ class Imagine:
     """Options are checked by the studio, so that every way of asking has the same limits."""
 
     def __init__(self, front: Front) -> None:
-        self._front, self._studio = front, front.studio
-        self._masking = Masking(front.studio)
-        #: Albums of which one picture was answered; the others say nothing new.
-        self._albums: deque[str] = deque(maxlen=ALBUMS)
+        self._front, self._studio, self._looks = front, front.studio, front.looks
+        self._brought, self._masking = Brought(front), Masking(front.studio)
+        self._calls: dict[str, Call] = {
+            name: call for word, call in (("imagine", self.asked), ("look", self.look)) for name in called(word)
+        }
 
     async def asked(self, asked: Asked) -> None:
         """Paint what follows the command, or what a picture's caption says. Raises Refused."""
-        source, mask = await self._start(asked)
+        await self._paint(asked, look=False)
+
+    async def look(self, asked: Asked) -> None:
+        """Paint it in the look of the message's picture, or of the one that it answers. Raises Refused."""
+        await self._paint(asked, look=True)
+
+    async def _paint(self, asked: Asked, *, look: bool) -> None:
+        preset = self._studio.preset()
+        base = await self._looks.answered(asked.user, asked.message) or Generate(prompt="")
+        said = grammar.parse(asked.text, base, area=preset.width * preset.height, multiple=MULTIPLE)
+        look = said.reference is None and (look or said.reference_weight is not None)
+        start = await self._brought.start(asked, look=look)
+        if look and start.reference is None:
+            raise Invalid(phrases.lookless())
         if not asked.text:
-            raise Invalid(phrases.wordless() if source is None else phrases.captionless())
-        request = await self._request(asked, source, mask)
+            if start.reference is not None and start.source is None:
+                await self._looks.ask(asked.user, asked.origin, start.reference)
+                return
+            raise Invalid(phrases.wordless() if start.source is None else phrases.captionless())
+        request = await self._request(asked, said, start)
         if request.mask is not None:
             await self._masking.offer(asked, request)
             return
@@ -65,15 +72,13 @@ class Imagine:
         message = update.message
         if message is None or message.via_bot is not None or message.forward_origin is not None:
             return
-        words, album = (message.text or message.caption or "").strip(), message.media_group_id
-        if album is not None:
-            if not words and album in self._albums:
-                return
-            self._albums.append(album)
+        if not self._front.albums.speaker(message):
+            return
+        words = (message.text or message.caption or "").strip()
         command = COMMAND.match(words)
         if command is not None:
             await self._commanded(update, command, words)
-        elif self._meant(message, words):
+        elif self._meant(message, words) or await self._looks.concerns(message):
             await self._front.ask(update, self._plain)
 
     async def _commanded(self, update: Update, command: re.Match[str], words: str) -> None:
@@ -82,8 +87,9 @@ class Imagine:
         assert message is not None
         if command["bot"] and not ours:
             return
-        if message.caption and command["name"].casefold() == "imagine":
-            await self._front.ask(update, self.asked, command=True)
+        call = self._calls.get(command["name"].casefold())
+        if message.caption and call is not None:
+            await self._front.ask(update, call, command=True)
         elif message.chat.type == Chat.PRIVATE or ours:
             await self._front.ask(update, self._unknown)
 
@@ -92,12 +98,10 @@ class Imagine:
         if message.chat.type == Chat.PRIVATE:
             return True
         answered = message.reply_to_message
-        if words and answered is not None and self._ours(answered) and (_picture(answered) or _picture(message)):
+        ours = answered is not None and self._brought.ours(answered)
+        if words and answered is not None and ours and (picture(answered) or picture(message)):
             return True
         return self._name.search(words) is not None
-
-    def _ours(self, message: Message) -> bool:
-        return message.from_user is not None and message.from_user.id == self._front.me.id
 
     @property
     def _name(self) -> re.Pattern[str]:
@@ -107,84 +111,31 @@ class Imagine:
     async def _plain(self, asked: Asked) -> None:
         """Words without a command; our own name is no part of them."""
         words = self._name.sub(" ", asked.text).strip()
-        command = COMMAND.match(words)
-        if command is not None and command["name"].casefold() == "imagine":
-            words = words[command.end() :]
-        await self.asked(Asked(asked.bot, asked.message, asked.user, asked.origin, words, asked.update_id))
+        command, call = COMMAND.match(words), self._calls["imagine"]
+        if command is not None and command["name"].casefold() in self._calls:
+            words, call = words[command.end() :], self._calls[command["name"].casefold()]
+        await call(Asked(asked.bot, asked.message, asked.user, asked.origin, words, asked.update_id))
 
     async def _unknown(self, asked: Asked) -> None:
         name = COMMAND.match(asked.text)
         raise Invalid(phrases.unknown_command(name["name"] if name else ""))
 
-    async def _request(self, asked: Asked, source: ImageId | None, mask: ImageId | None) -> Generate:
-        """What is asked for; a region in words has become a mask."""
-        preset = self._studio.preset()
-        base = Generate(prompt="", source=source, mask=mask)
-        request = grammar.parse(asked.text, base, area=preset.width * preset.height, multiple=MULTIPLE)
+    async def _request(self, asked: Asked, said: Generate, start: Start) -> Generate:
+        """What is asked for, of these pictures; a region in words has become a mask."""
+        source, mask = said.source or start.source, said.mask or (None if said.region else start.mask)
+        request = replace(said, source=source, mask=mask, reference=said.reference or start.reference)
         if source is None and (request.strength is not None or request.region is not None):
-            raise Invalid(phrases.sourceless())
+            raise Invalid(phrases.sourceless() if request.reference is None else phrases.look_alone())
         if source is not None and request.region is not None:
             made = await self._studio.mask_of_region(asked.user, source, request.region, asked.origin)
             request = replace(request, mask=made, region=None)
         return await self._studio.defaulted(asked.user, request, asked.origin)
 
-    async def _start(self, asked: Asked) -> tuple[ImageId | None, ImageId | None]:
-        """The picture to begin with, the message's own or the one that it answers, and its mask. Raises Invalid."""
-        own, answered = _picture(asked.message), asked.message.reply_to_message
-        below = None if answered is None else _picture(answered)
-        exact = await self._exact(asked, answered) if answered is not None and below and self._ours(answered) else None
-        if own is not None:
-            data = await self._loaded(asked, own)
-            if exact is not None and (mask := await self._masking.drawn(asked, exact, data)) is not None:
-                return exact, mask
-            if isinstance(own, Document) and (found := await self._masking.cut(asked, data)) is not None:
-                return found
-            return await self._studio.upload(asked.user, data, asked.origin), None
-        if asked.message.effective_attachment is not None:
-            raise Invalid(phrases.not_a_picture())
-        if exact is not None or below is None:
-            return exact, None
-        return await self._studio.upload(asked.user, await self._loaded(asked, below), asked.origin), None
-
-    async def _exact(self, asked: Asked, answered: Message) -> ImageId | None:
-        """The picture that a message of ours shows, as it was painted; Telegram has only a smaller copy of it."""
-        for action_id in actions(answered):
-            with suppress(Refused):
-                action = await self._studio.acted(action_id, asked.user, press=False)
-                if len((await self._studio.shown(action)).images) == 1:
-                    return (await self._studio.enlarge(asked.user, action.job_id, 0, 2, shown=True)).source
-        if answered.media_group_id is None:
-            return None
-        number, chat = str(answered.message_id), str(answered.chat.id)
-        for entry in await self._studio.history(asked.user, LATEST):
-            spot = Spot.load(await self._studio.cards(entry.id))
-            if spot.shelf == chat and number in spot.album:
-                return entry.images[spot.album.index(number)]
-        return None
-
-    async def _loaded(self, asked: Asked, found: PhotoSize | Document) -> bytes:
-        """The file of a picture that a person sent. Raises Invalid in one sentence."""
-        if (found.file_size or 0) > DOWNLOAD:
-            raise Invalid(phrases.too_large(found.file_size or 0, DOWNLOAD))
-        for _ in range(TRIES):
-            with suppress(TelegramError, Down, TimeoutError):
-                async with asyncio.timeout(DEADLINE):
-                    file = await asked.bot.get_file(found.file_id)
-                    return bytes(await file.download_as_bytearray())
-        raise Invalid(phrases.not_loaded())
-
-
-def _picture(message: Message) -> PhotoSize | Document | None:
-    """The largest photo of a message, or its document when that is a picture."""
-    if message.photo:
-        return message.photo[-1]
-    document = message.document
-    return document if document is not None and (document.mime_type or "").startswith("image/") else None
-
 
 def register(front: Front) -> None:
-    """Add the command, and what does without it; last of all, because it takes what no command is for."""
+    """Add the commands, and what does without them; last of all, because it takes what no command is for."""
     imagine = Imagine(front)
     front.command("imagine", imagine.asked)
+    front.command("look", imagine.look)
     kinds = filters.UpdateType.MESSAGE & (filters.TEXT | filters.CAPTION | filters.ATTACHMENT)
     front.app.add_handler(MessageHandler(kinds, imagine.message))

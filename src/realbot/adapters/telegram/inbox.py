@@ -1,12 +1,13 @@
 """Updates on their way from Telegram to the handlers: on the disk before Telegram forgets them, each handled once.
 
-One person's updates are handled one after the other, those of different people at the same time. What lay at Telegram
-for too long is not done any more, and its sender is told so once.
+One person's updates are handled one after the other, those of different people at the same time, and the pictures of an
+album together. What lay at Telegram for too long is not done any more, and its sender is told so once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import math
 from collections import OrderedDict, deque
@@ -35,16 +36,19 @@ KINDS = ("message", "callback_query", "inline_query", "my_chat_member")
 NOTES = {"migrate_to_chat_id", "migrate_from_chat_id"}
 #: Seconds without a further old update until their senders are answered, and the longest wait between two tries.
 QUIET, LONGEST = 2.0, 60.0
+#: Seconds in which nothing more of an album comes when it is whole, and the pictures of one.
+WHOLE, ALBUM = 1.0, 10
 #: Senders of old updates who are remembered after they were answered.
 TOLD = 10_000
 
-Handle = Callable[[Update], Awaitable[None]]
+#: Does what one update asks for, or those of an album.
+Handle = Callable[[Sequence[Update]], Awaitable[None]]
 #: Answers the sender of what came too late: the updates of one person in one chat, and the seconds they are old.
 Belated = Callable[[Sequence[Update], float], Awaitable[None]]
 
 
 class Inbox:
-    """`handle` does what an update asks for, `belated` answers what is older than `age` seconds."""
+    """`handle` does what updates ask for, `belated` answers what is older than `age` seconds."""
 
     def __init__(self, studio: Studio, clock: Clock, handle: Handle, belated: Belated, age: float) -> None:
         self._studio, self._clock, self._handle, self._belated, self._age = studio, clock, handle, belated, age
@@ -104,16 +108,32 @@ class Inbox:
     async def _serve(self, who: str) -> None:
         lane = self._lanes[who]
         try:
-            while lane and not self._closed:
-                parcel = lane.popleft()
+            while lane:
+                parcels = await self._next(lane)
+                if self._closed:
+                    break
+                for _ in parcels:
+                    lane.popleft()
                 async with self._slots:
                     try:
-                        await self._handle(Update.de_json(parcel.data, self._bot))
+                        await self._handle([Update.de_json(parcel.data, self._bot) for parcel in parcels])
                     except Exception:
-                        log.exception("update %d was not handled", parcel.id)
-                await self._open(parcel)
+                        log.exception("update %d was not handled", parcels[0].id)
+                for parcel in parcels:
+                    await self._open(parcel)
         finally:
             del self._lanes[who]
+
+    async def _next(self, lane: deque[Parcel]) -> list[Parcel]:
+        """What is to be handled next, which stays in its lane: one update, or an album when no more of it comes."""
+        name, known = album(lane[0].data), 0
+        while name and not self._closed:
+            found = list(itertools.takewhile(lambda parcel: album(parcel.data) == name, lane))
+            if len(found) < len(lane) or len(found) in (known, ALBUM):
+                return found
+            known = len(found)
+            await self._clock.sleep(WHOLE)
+        return [lane[0]]
 
     async def _answer(self) -> None:
         """Tell each sender once what came too late, when no more of it arrives."""
@@ -187,6 +207,12 @@ def chat(data: dict[str, Any]) -> str:
         if isinstance(kind, dict) and isinstance(found := kind.get("chat"), dict):
             return str(found.get("id"))
     return ""
+
+
+def album(data: dict[str, Any]) -> str:
+    """The name of the album to which the message of an update belongs, empty for none."""
+    message = data.get("message")
+    return str(message.get("media_group_id") or "") if isinstance(message, dict) else ""
 
 
 def written(parcel: Parcel) -> float:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from realbot.adapters import sentences
+from realbot.adapters import sentences, words
 from realbot.adapters.telegram import sayings
 from realbot.adapters.telegram.links import alone, aside
 from realbot.adapters.telegram.privacy import QUESTION
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
-from realbot.adapters.telegram.text import Text, bold, code, small
+from realbot.adapters.telegram.text import Text, bold, code, dead, small
+from realbot.errors import Refused
 
 if TYPE_CHECKING:
     from realbot.adapters.telegram import Front
     from realbot.adapters.telegram.asked import Asked
+
+
+#: Characters of what may be a code.
+CODE = 40
 
 
 def register(front: Front) -> None:
@@ -30,21 +35,28 @@ class Links:
         self._front, self._studio = front, front.studio
 
     async def link(self, asked: Asked) -> None:
-        """Show a code, or use the one after the command. Raises Refused for a wrong one."""
+        """Show a code, or ask whether the one after the command is to be used. Raises Refused for a wrong one."""
         if not asked.private:
             # A code that others have read is used up here, before they can.
             if asked.text:
                 await self._studio.link(asked.user, asked.text)
             await aside(self._front, asked, "link", sayings.linked_aside() if asked.text else "")
             return
-        linked = bool(asked.text)
-        if linked:
-            await self._studio.link(asked.user, asked.text)
-        await self._front.screens.open(asked, "link", linked=linked)
+        await self._front.screens.open(asked, "link", **({"code": asked.text[:CODE]} if asked.text else {}))
 
     async def draw(self, viewer: Viewer, state: dict[str, Any]) -> Screen:
-        """The linked accounts with a code for one more; whether this one shall leave; that it has."""
+        """The linked accounts with a code for one more; whether one shall be linked or leave; that it has."""
         alone(viewer)
+        if "code" in state:
+            yes = to(sayings.link_yes(), "link", style="primary", uses=1, use=state["code"])
+            rows = [[to(sayings.link_no(), "link", linked=True), replace(yes, days=QUESTION)]]
+            return Screen(sayings.link_question(), rows)
+        if "use" in state:
+            try:
+                await self._studio.link(viewer.user, str(state["use"]))
+            except Refused as error:
+                return Screen(dead(words.refusal(error)), [[to(sentences.link_title(), "link", linked=True)]])
+            state = {"linked": True}
         if state.get("unlink"):
             text = sentences.link_left() if await self._studio.unlink(viewer.user) else sentences.link_none()
             return Screen(Text(text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from realbot.adapters import words
-from realbot.adapters.telegram.text import Text, when
+from realbot.adapters.telegram.text import Text, code, filled, link, when
 from realbot.adapters.words import _, ngettext
 
 
@@ -56,6 +56,34 @@ def too_large(size: int, most: int) -> str:
 
 def sourceless() -> str:
     return _("A strength needs a picture: send one with these words below it, or answer one with them.")
+
+
+def crowded() -> str:
+    return _(
+        "I can begin with two pictures at most: the first is painted anew, and the second gives its look. Please send "
+        "no more than that."
+    )
+
+
+def lookless() -> str:
+    return _("Whose look? Send a picture with these words below it, or answer one with them.")
+
+
+def look_alone() -> str:
+    return _(
+        "Of this picture only the look is taken, so strength and region have nothing to work on. Send two pictures: "
+        "first the one to begin with, then the one whose look is taken."
+    )
+
+
+def look_question(url: str, example: str) -> Text:
+    """Whoever answers it is understood by the address in it."""
+    text = _(
+        "What shall I paint in {look}? Answer this message with a few words, such as {example}. Beside them, {more} "
+        "takes more of the look, {less} less."
+    )
+    shown = link(_("this look"), url)
+    return filled(text, look=shown, example=code(example), more=code("look:0.8"), less=code("look:0.2"))
 
 
 def not_loaded() -> str:
@@ -143,6 +171,22 @@ def seed(*, locked: bool) -> str:
 
 def paint() -> str:
     return _("▶ Paint")
+
+
+def look(weight: str) -> str:
+    return _("Look: {weight}").format(weight=weight or _("none"))
+
+
+def no_look() -> str:
+    return _("No look")
+
+
+def use_look() -> str:
+    return _("Use its look")
+
+
+def say_what() -> str:
+    return _("✏️ Say what to paint")
 
 
 def no_style() -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from telegram import CallbackQuery, Chat, Message, ReplyParameters, Update
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from .courier import Courier
     from .intake import Intake
+    from .looks import Looks
     from .place import Moves, Rights
     from .screens import Screens
     from .wire import Bot
@@ -43,6 +45,8 @@ log = logging.getLogger(__name__)
 PATIENCE = 1.0
 #: Characters of what a press is answered with.
 NOTE = 200
+#: What makes a new picture of one.
+SEQUELS = frozenset({"again", "subtle", "strong", *buttons.FACTORS, *buttons.AROUND})
 #: What moderators may press too.
 MODERATED = buttons.DESTRUCTIVE | {"card"}
 
@@ -105,9 +109,10 @@ class Presses:
         screens: Screens,
         rights: Rights,
         moves: Moves,
+        looks: Looks,
     ) -> None:
         self._studio, self._bot, self._intake, self._courier = studio, bot, intake, courier
-        self._screens, self._rights, self._moves = screens, rights, moves
+        self._screens, self._rights, self._moves, self._looks = screens, rights, moves, looks
 
     async def press(self, update: Update, context: object = None) -> None:
         """Answer one press, in the language of whoever pressed."""
@@ -170,14 +175,18 @@ class Presses:
         """Do what a button of a card is for; what to tell of it."""
         action = press.action
         match action.verb:
-            case "again" | "subtle" | "strong" | "upscale2" | "upscale4":
+            case verb if verb in SEQUELS:
 
-                async def sequel(user: User, _: Origin) -> Request:
-                    return await buttons.sequel(self._studio, user, action.verb, action.job_id, index=action.index)
+                async def sequel(user: User, origin: Origin) -> Request:
+                    return await buttons.sequel(
+                        self._studio, user, verb, action.job_id, index=action.index, origin=origin
+                    )
 
                 await self._intake.take(press.user, press.origin, update_id, sequel)
             case tweaks.PAINT:
                 await self._intake.take(press.user, press.origin, update_id, self._chosen(action))
+            case tweaks.WORDS:
+                await self._looks.ask_about(press.user, press.origin, action)
             case "cancel":
                 return await self._cancel(press)
             case "confirm":
@@ -212,9 +221,11 @@ class Presses:
         rows: Rows
         match action.verb:
             case tweaks.MENU:
-                rows = self._tweak(press, entry)
+                rows = await self._tweak(press, entry)
             case "picture":
                 rows = controls.picked(entry.id, action.index)
+            case "around":
+                rows = controls.around(entry.id, action.index, several=len(entry.images) > 1)
             case "delete":
                 rows = controls.deleting(entry.id)
             case "card":
@@ -223,28 +234,32 @@ class Presses:
                 raise Invalid(captions.gone())
         await self._offer(press, rows, press.user if action.verb == "delete" else _owner(entry))
 
-    def _tweak(self, press: Press, entry: Entry) -> Rows:
+    async def _tweak(self, press: Press, entry: Entry) -> Rows:
         if not isinstance(entry.request, Generate):
             raise Invalid(captions.no_prompt())
         preset, limits = self._studio.preset(), self._studio.limits(press.user, press.origin)
         styles = self._studio.styles(press.origin)
         try:
-            usual = (preset.width, preset.height)
-            return tweaks.menu(entry.id, entry.request, press.action.detail, styles, usual, limits)
+            usual, detail, several = (preset.width, preset.height), press.action.detail, len(entry.images) > 1
+            lent = tweaks.chosen(detail).own is not None
+            offers = await self._looks.offers(press.user, press.origin, entry.id) if lent else []
+            return tweaks.menu(entry.id, entry.request, detail, styles, usual, limits, offers, several=several)
         except (KeyError, TypeError, ValueError):
             raise Invalid(captions.gone()) from None
 
     def _chosen(self, action: Action) -> Any:
         """The request that was put together in the menus, or read in a recipe."""
 
-        async def wish(user: User, _: Origin) -> Request:
+        async def wish(user: User, origin: Origin) -> Request:
             entry = await self._studio.shown(action)
             if not isinstance(entry.request, Generate):
                 raise Invalid(captions.no_prompt())
             if not action.detail:
-                return entry.request
+                return entry.request if self._studio.owns(user, entry.owner) else unbegun(entry.request)
             try:
                 draft = tweaks.chosen(action.detail)
+                if draft.own is not None:
+                    return await self._looks.chosen(user, origin, action, draft)
             except (KeyError, TypeError, ValueError):
                 raise Invalid(captions.gone()) from None
             return draft.over(entry.request, secrets.randbelow(SEEDS))
@@ -344,6 +359,12 @@ class Presses:
         if press.origin.thread:
             where["message_thread_id"] = int(press.origin.thread)
         return where
+
+
+def unbegun(request: Generate) -> Generate:
+    """The request without the pictures that it began with, which are not passed on to others."""
+    bare = replace(request, source=None, mask=None, region=None, strength=None)
+    return replace(bare, reference=None, reference_weight=None)
 
 
 def _owner(entry: Entry) -> User:

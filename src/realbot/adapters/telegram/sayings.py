@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from realbot.adapters import sentences
-from realbot.adapters.telegram.text import Piece, Text, bold, code, when
+from realbot.adapters.telegram.text import Piece, Text, bold, code, filled, when
 from realbot.adapters.words import _
 
 #: In the order of the menu; what is for groups' administrators has its own.
-COMMANDS = ("imagine", "queue", "cancel", "history", "styles", "settings", "link", "privacy", "help")
+COMMANDS = ("imagine", "look", "queue", "cancel", "history", "styles", "settings", "link", "privacy", "help")
 
 
 def moment(at: float) -> Piece:
@@ -32,6 +32,7 @@ def command(name: str) -> str:
     """What a command is for, as the menu says it; at most 256 characters."""
     return {
         "imagine": _("paint a picture: /imagine a red apple"),
+        "look": _("paint in the look of a picture: answer one with /look a red apple"),
         "queue": _("your requests and when they are ready"),
         "cancel": _("give up what you asked for"),
         "history": _("your pictures: search, favourites, open"),
@@ -161,6 +162,26 @@ def link_how(made: str) -> Text:
     return Text(before, code(f"/link code:{made}"), between, code(f"/link {made}"), end)
 
 
+def link_question() -> Text:
+    return Text.lines(
+        [
+            bold(_("Link this account with the one that made this code?")),
+            _(
+                "They become one person: they share history, pictures, favourites, defaults and limits, and either "
+                "can delete everything. If somebody else gave you the code, say no."
+            ),
+        ]
+    )
+
+
+def link_yes() -> str:
+    return _("Yes, both are mine")
+
+
+def link_no() -> str:
+    return _("No")
+
+
 # Help
 
 
@@ -197,10 +218,25 @@ def help_options_text() -> Text:
     return Text(before, code("steps:30 style:ink:0.8 --ar 16:9 --no text seed:7 count:4"), after)
 
 
+def help_pictures_title() -> str:
+    return _("With pictures")
+
+
+def help_pictures() -> Text:
+    text = _(
+        "/look takes the look of a picture for another one: write {look} below a picture, or answer any picture with "
+        "it; {more} takes more of the look, {less} less. Of two pictures sent together, the first is painted anew in "
+        "the look of the second; in groups, answer the first with the second and /look. What you draw over a "
+        "picture, or name as in {region}, is the part that is painted anew."
+    )
+    more, less, region = code("look:0.8"), code("look:0.2"), code("region:left")
+    return filled(text, look=code("/look a red apple"), more=more, less=less, region=region)
+
+
 def help_buttons_text() -> str:
     return _(
-        "Again, vary, enlarge, change style, size or steps, recipe, original file, ⭐ favourite, delete. They keep "
-        "working."
+        "Again, vary, enlarge, more around it, change style, look, size or steps, recipe, original file, ⭐ favourite, "
+        "delete. They keep working."
     )
 
 

@@ -22,9 +22,11 @@ PROMPT = 280
 #: What Telegram itself would turn into a mention, a command, a tag, an address, a moment or a telephone number.
 LIVE = re.compile(r"[@＠/#＃$]|\w\.[^\W\d]|\d\.\d+\.\d|\d:\d|\d(?:[ ().-]{0,2}\d){4,}")
 #: Commands that a tap sends from our own sentences.
-COMMAND = re.compile(r"/(?:cancel|help|history|imagine|link|privacy|queue|realbot|settings|styles)[.,;:!?)]*")
+COMMAND = re.compile(r"/(?:cancel|help|history|imagine|link|look|privacy|queue|realbot|settings|styles)[.,;:!?)]*")
 #: Signs that Telegram leaves out of what it is sent, which would shift every look behind them.
 UNSENT = dict.fromkeys([*range(0x09), *range(0x0B, 0x20), 0x7F, *range(0x2028, 0x202F), *range(0xD800, 0xE000)])
+#: Where a piece of its own stands in a sentence.
+NAMED = re.compile(r"(\{\w+\})")
 GRAPHEMES = regex.compile(r"\X")
 
 
@@ -35,6 +37,7 @@ class Piece:
     text: str
     kind: str = ""
     moment: float = 0.0  #: Unix time in seconds, of a "date_time"
+    url: str = ""  #: of a "text_link"
 
 
 class Text:
@@ -99,10 +102,17 @@ class Text:
             if piece.kind == MessageEntity.DATE_TIME:
                 when = datetime.fromtimestamp(piece.moment, UTC)
                 found.append(MessageEntity(piece.kind, at, size, unix_time=when, date_time_format="r"))
+            elif piece.url:
+                found.append(MessageEntity(piece.kind, at, size, url=piece.url))
             elif piece.kind:
                 found.append(MessageEntity(piece.kind, at, size))
             at += size
         return found
+
+
+def filled(sentence: str, **pieces: str | Piece) -> Text:
+    """A sentence of ours with pieces where it names them in braces."""
+    return Text(*(pieces.get(part[1:-1], part) if part[:1] == "{" else part for part in NAMED.split(sentence)))
 
 
 def units(text: str) -> int:
@@ -139,6 +149,11 @@ def block(text: str) -> Piece:
 
 def small(text: str) -> Piece:
     return Piece(text, MessageEntity.ITALIC)
+
+
+def link(text: str, url: str) -> Piece:
+    """A word that opens an address of ours."""
+    return Piece(text, MessageEntity.TEXT_LINK, url=url)
 
 
 def when(text: str, moment: float) -> Piece:

@@ -1,4 +1,4 @@
-"""The menus under "Change…": style, weight, size, steps and seed of the next picture, chosen by buttons alone.
+"""The menus under "Change…": style, weight, look, size, steps and seed of the next picture, chosen by buttons alone.
 
 What was chosen so far stands in each button's own action, so a menu goes on after a restart and on every device.
 """
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from realbot.sections import Limits
     from realbot.styles import Style
 
-#: Verbs of a button that shows a menu, and of the one that asks for what was chosen.
-MENU, PAINT = "change", "paint"
+#: Verbs of a button that shows a menu, of the one that asks for what was chosen, and of the one that asks for words.
+MENU, PAINT, WORDS = "change", "paint", "words"
 #: Styles on one page, in two columns.
 PAGE = 8
 WEIGHTS = (0.3, 0.5, 0.7, 0.8, 1.0, 1.2)
+#: How much of a look is taken.
+LOOKS = (0.2, 0.4, 0.6, 0.8)
 STEPS = (4, 8, 12, 20, 28, 40, 50)
 #: Width to height of the shapes that are offered.
 SHAPES = ((1, 1), (4, 3), (3, 4), (3, 2), (2, 3), (16, 9), (9, 16))
@@ -42,16 +44,20 @@ class Draft:
     steps: int | None = None
     size: tuple[int, int] | None = None  #: width and height in pixels
     lock: bool = False  #: keep the seed
+    look: float | None = None  #: how much of the look of its reference is taken; 0: it has none any more
+    own: int | None = None  #: which of the job's pictures is the reference of what is painted, from 0
 
     @classmethod
     def load(cls, data: dict[str, Any]) -> Self:
         """From JSON data. Raises KeyError, TypeError or ValueError for anything else."""
-        styles, size = data.get("styles"), data.get("size")
+        styles, size, look, own = (data.get(name) for name in ("styles", "size", "look", "own"))
         return cls(
             None if styles is None else tuple(StyleUse(str(name), float(weight)) for name, weight in styles),
             data.get("steps"),
             None if size is None else (int(size[0]), int(size[1])),
             bool(data.get("lock", False)),
+            None if look is None else float(look),
+            None if own is None else int(own),
         )
 
     def data(self) -> dict[str, Any]:
@@ -59,7 +65,7 @@ class Draft:
         told: dict[str, Any] = {}
         for one in fields(self):
             value = getattr(self, one.name)
-            if value not in (None, False):
+            if value is not None and value is not False:
                 told[one.name] = value
         if self.styles is not None:
             told["styles"] = [[use.name, use.weight] for use in self.styles]
@@ -68,6 +74,9 @@ class Draft:
     def over(self, request: Generate, seed: int) -> Generate:
         """The request that was chosen; `seed` is the next one, unless the old one is kept."""
         width, height = self.size or (request.width, request.height)
+        reference, weight = request.reference, request.reference_weight
+        if self.look is not None:
+            reference, weight = (reference, self.look) if self.look else (None, None)
         return replace(
             request,
             styles=request.styles if self.styles is None else self.styles,
@@ -75,7 +84,25 @@ class Draft:
             width=width,
             height=height,
             seed=request.seed if self.lock else seed,
+            reference=reference,
+            reference_weight=weight,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Something that can be painted in the look of a picture: an earlier request, or words alone."""
+
+    prompt: str
+    job_id: str = ""
+
+    @classmethod
+    def load(cls, data: dict[str, Any]) -> Self:
+        """From JSON data, where an earlier request is told by its job alone. Raises KeyError for anything else."""
+        return cls("", str(data["job_id"])) if "job_id" in data else cls(str(data["prompt"]))
+
+    def data(self) -> dict[str, str]:
+        return {"job_id": self.job_id} if self.job_id else {"prompt": self.prompt}
 
 
 def opened(label: str, job_id: str) -> Key:
@@ -83,12 +110,26 @@ def opened(label: str, job_id: str) -> Key:
     return _to(label, job_id, "main", Draft())
 
 
+def lent(job_id: str, index: int) -> Key:
+    """The button that opens the menu of what could have the look of one of a job's pictures."""
+    return _to(phrases.use_look(), job_id, "main", Draft(own=index))
+
+
 def menu(  # noqa: PLR0917 - all that a menu can be about
-    job_id: str, request: Generate, detail: str, styles: Sequence[Style], usual: tuple[int, int], limits: Limits
+    job_id: str,
+    request: Generate,
+    detail: str,
+    styles: Sequence[Style],
+    usual: tuple[int, int],
+    limits: Limits,
+    offers: Sequence[Offer] = (),
+    *,
+    several: bool = False,
 ) -> list[list[Key]]:
     """The menu that a pressed button leads to; `usual` is the model's own width and height, in pixels.
 
-    Raises KeyError, TypeError or ValueError for a damaged `detail`.
+    `offers` could have the look of the picture, and `several` says that the job has more than one. Raises
+    KeyError, TypeError or ValueError for a damaged `detail`.
     """
     state = json.loads(detail)
     draft, at = Draft.load(state.get("draft", {})), state["at"]
@@ -101,7 +142,11 @@ def menu(  # noqa: PLR0917 - all that a menu can be about
             return _sizes(job_id, request, draft, usual, limits)
         case "steps":
             return _steps(job_id, request, draft, limits)
-    return _main(job_id, request, draft)
+        case "look":
+            return _looks(job_id, request, draft)
+    if draft.own is not None:
+        return _lent(job_id, draft, draft.own, offers, several=several)
+    return _main(job_id, request, draft, several=several)
 
 
 def chosen(detail: str) -> Draft:
@@ -109,20 +154,57 @@ def chosen(detail: str) -> Draft:
     return Draft.load(json.loads(detail)["draft"]) if detail else Draft()
 
 
-def _main(job_id: str, request: Generate, draft: Draft) -> list[list[Key]]:
+def _main(job_id: str, request: Generate, draft: Draft, *, several: bool) -> list[list[Key]]:
     now = draft.over(request, 0)
-    names = ", ".join(f"{use.name} {words.number(use.weight)}" for use in now.styles)
     shape = f"{now.width}×{now.height}"
     flipped = replace(draft, lock=not draft.lock)
+    weight = words.number(now.reference_weight) if now.reference_weight else ""
+    look = [_to(phrases.look(weight), job_id, "look", draft)] if request.reference else []
     return [
-        [_to(phrases.styles(names), job_id, "styles", draft)],
+        [_to(phrases.styles(_named(now.styles)), job_id, "styles", draft)],
         [_to(phrases.size(shape), job_id, "size", draft), _to(phrases.steps(now.steps or 0), job_id, "steps", draft)],
-        [_to(phrases.seed(locked=draft.lock), job_id, "main", flipped)],
+        [_to(phrases.seed(locked=draft.lock), job_id, "main", flipped), *look],
+        *([] if several else [[lent(job_id, 0)]]),
         [
             Key(phrases.back(), "card", job_id),
             Key(phrases.paint(), PAINT, job_id, detail=_detail(draft=draft.data()), style="primary", days=DAYS),
         ],
     ]
+
+
+def _lent(job_id: str, draft: Draft, index: int, offers: Sequence[Offer], *, several: bool) -> list[list[Key]]:
+    """Words are asked for, or one of the offers is taken, with the weight and the styles that are chosen here."""
+    told = draft.data()
+    weight = words.LABELS["automatic"] if draft.look is None else words.number(draft.look)
+    ask = Key(phrases.say_what(), WORDS, job_id, index, detail=_detail(draft=told), style="primary", days=DAYS)
+    keys = [
+        Key(offer.prompt, PAINT, job_id, index, detail=_detail(draft=told, offer=offer.data()), days=DAYS)
+        for offer in offers
+    ]
+    return [
+        [ask],
+        *([key] for key in keys),
+        [
+            _to(phrases.look(weight), job_id, "look", draft),
+            _to(
+                phrases.styles(_named(draft.styles or ())), job_id, "styles", replace(draft, styles=draft.styles or ())
+            ),
+        ],
+        [Key(phrases.back(), "picture", job_id, index) if several else opened(phrases.back(), job_id)],
+    ]
+
+
+def _looks(job_id: str, request: Generate, draft: Draft) -> list[list[Key]]:
+    """How much of a look is taken, and, for one that the job has, that it is taken no more."""
+    now = draft.look if draft.look is not None or draft.own is not None else request.reference_weight
+    offered = sorted({*LOOKS, *([now] if now else [])})
+    keys = [_to(words.number(n), job_id, "main", replace(draft, look=n), chosen=n == now) for n in offered]
+    none = _to(phrases.no_look(), job_id, "main", replace(draft, look=0.0), chosen=now == 0)
+    return [*_rows(keys, 4), [_to(phrases.back(), job_id, "main", draft), *([none] if draft.own is None else [])]]
+
+
+def _named(styles: Sequence[StyleUse]) -> str:
+    return ", ".join(f"{use.name} {words.number(use.weight)}" for use in styles)
 
 
 def _styles(job_id: str, request: Generate, draft: Draft, styles: Sequence[Style], page: int) -> list[list[Key]]:

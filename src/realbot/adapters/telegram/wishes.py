@@ -105,5 +105,5 @@ def _several(text: str, own: Preferences, area: int) -> dict[str, Any]:
         raise Invalid(sayings.settings_unknown(plain(wanted.prompt, 40)), word=wanted.prompt[:100])
     changed = {name for name in Generate.__dataclass_fields__ if getattr(wanted, name) != getattr(before, name)}
     if other := changed - set(PLAIN):
-        raise Invalid(sayings.settings_other(sorted(other)[0]))
+        raise Invalid(sayings.settings_other(sorted(other)[0].replace("reference_weight", "look")))
     return {name: getattr(wanted, name) for name in changed}

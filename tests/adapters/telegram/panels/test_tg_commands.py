@@ -10,7 +10,8 @@ from botapi_faults import Error, Limited, Status
 from realbot.adapters.languages import languages
 from realbot.adapters.telegram import commands
 
-PRIVATE = ["imagine", "queue", "cancel", "history", "styles", "settings", "link", "privacy", "help"]
+PRIVATE = ["imagine", "look", "queue", "cancel", "history", "styles", "settings", "link", "privacy", "help"]
+GROUP = ["imagine", "look", "queue", "cancel", "styles", "help"]
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +27,8 @@ async def test_each_person_sees_the_commands_of_the_chat_in_their_language(world
     emil = world.home.api.person("emil", language="de")
     emil.join(world.group)
     assert list(world.anna.offered(world.anna.chat)) == PRIVATE
-    assert list(world.anna.offered(world.group)) == ["imagine", "queue", "cancel", "styles", "help"]
-    assert list(world.carl.offered(world.group)) == ["imagine", "queue", "cancel", "styles", "help", "realbot"]
+    assert list(world.anna.offered(world.group)) == GROUP
+    assert list(world.carl.offered(world.group)) == [*GROUP, "realbot"]
     assert list(emil.offered(emil.chat)) == PRIVATE
     french = world.home.api.person("fleur", language="fr")
     assert french.offered(french.chat) == world.anna.offered(world.anna.chat)

@@ -20,7 +20,19 @@ async def code(world, job_id: str) -> str:
 async def test_help_is_one_page_with_the_limits_of_the_place(world):
     await world.studio.rule(f"telegram:{world.group.id}", user(world.carl), limits={"max_steps": 33})
     shown = await world.anna.ask(world.group, "/help")
-    for part in ("/imagine", "/queue", "/history", "/styles", "/settings", "/link", "/privacy", "up to 33 steps"):
+    assert ("code", "/look a red apple") in shown.marks
+    for part in (
+        "/imagine",
+        "/look",
+        "two pictures sent together",
+        "/queue",
+        "/history",
+        "/styles",
+        "/settings",
+        "/link",
+        "/privacy",
+        "up to 33 steps",
+    ):
         assert part in shown.words
     assert str(world.anna.id) not in shown.words
     private = await world.anna.ask(world.anna.chat, "/help@realbot_bot")

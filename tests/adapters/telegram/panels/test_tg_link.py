@@ -36,11 +36,38 @@ async def test_a_code_from_elsewhere_is_entered_here_and_history_is_shared(world
     await end(job)
     code = await world.studio.link_code(THERE)
     shown = await world.anna.ask(world.anna.chat, f"/link {code.lower().replace('-', ' ')}")
+    assert "Link this account with the one that made this code?" in shown.words
+    assert await linked(world, world.anna) == []
+    await tap(world.anna, shown, "both are mine")
     assert "• Discord · 77" in shown.words
     assert not CODE.search(shown.words)
     assert "a cat on Discord" in (await world.anna.ask(world.anna.chat, "/history")).words
     await tap(world.anna, shown, "Link one more")
     assert CODE.search(shown.words)
+
+
+async def test_who_says_no_is_not_linked_and_the_code_is_still_good(world):
+    code = await world.studio.link_code(THERE)
+    shown = await world.anna.ask(world.anna.chat, f"/link {code}")
+    await tap(world.anna, shown, "No")
+    assert "linked with no other" in shown.words
+    assert await linked(world, world.anna) == []
+    assert await world.studio.link(user(world.bert), code) == [THERE.key]
+
+
+async def test_P2_a_yes_counts_once_and_only_that_of_the_person_who_was_asked(world):
+    code = await world.studio.link_code(THERE)
+    shown = await world.anna.ask(world.anna.chat, f"/link {code}")
+    (yes,) = [button["callback_data"] for button in shown.buttons if "both" in button["text"]]
+    theirs = await world.bert.ask(world.bert.chat, "/link")
+    assert (await world.bert.forge(theirs, yes)).alert
+    assert await linked(world, world.bert) == []
+    await tap(world.anna, shown, "both are mine")
+    assert await linked(world, world.anna) == [THERE.key]
+    await world.studio.unlink(user(world.anna))
+    await world.studio.link_code(THERE)
+    assert (await world.anna.forge(shown, yes)).alert
+    assert await linked(world, world.anna) == []
 
 
 async def test_unlinking_asks_first(world):
@@ -56,10 +83,14 @@ async def test_unlinking_asks_first(world):
 
 
 async def test_wrong_codes_are_refused_and_soon_not_listened_to(world):
+    async def tried(code: str) -> str:
+        shown = await world.anna.ask(world.anna.chat, f"/link {code}")
+        await tap(world.anna, shown, "both are mine")
+        return shown.words
+
     for _ in range(5):
-        assert "wrong, too old or used" in (await world.anna.ask(world.anna.chat, "/link AAAA-BBBB")).words
-    code = await world.studio.link_code(THERE)
-    assert "Too many wrong codes" in (await world.anna.ask(world.anna.chat, f"/link {code}")).words
+        assert "wrong, too old or used" in await tried("AAAA-BBBB")
+    assert "Too many wrong codes" in await tried(await world.studio.link_code(THERE))
     assert await linked(world, world.anna) == []
 
 
@@ -78,7 +109,9 @@ async def test_a_code_that_others_could_read_is_used_up_before_they_can(world):
     assert "private chat" in answer.words
     assert "77" not in seen(answer)
     assert await linked(world, world.anna) == [THERE.key]
-    assert "wrong, too old or used" in (await world.bert.ask(world.bert.chat, f"/link {code}")).words
+    shown = await world.bert.ask(world.bert.chat, f"/link {code}")
+    await tap(world.bert, shown, "both are mine")
+    assert "wrong, too old or used" in shown.words
     assert await linked(world, world.bert) == []
 
 
