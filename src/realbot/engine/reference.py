@@ -20,7 +20,7 @@ from realbot.engine.embeds import Encoded
 from realbot.engine.models import FLOW, Family
 from realbot.engine.tones import Tones
 
-#: The largest weight that is taken literally; at 1 a picture would see nothing of itself.
+#: The largest share of attention that the reference gets; at 1 a picture would see nothing of itself.
 _MOST = 0.98
 #: The tones are moved while there is more than this share of the noise of the beginning: what follows makes of them a
 #: picture that the model believes in.
@@ -33,13 +33,15 @@ class Reference:
     def __init__(self, pipe: Any, family: Family, latents: torch.Tensor, nothing: Encoded, weight: float) -> None:
         """`latents` (1, channels, height, width) as the denoiser knows them and of the painted size.
 
-        `nothing` is the empty prompt, under which the denoiser looks at the reference. `weight`, in 0..1, is the share
-        of attention that goes to the reference where it matches as well as the picture itself.
+        `nothing` is the empty prompt, under which the denoiser looks at the reference. Of `weight`, in 0..1, the square
+        is the share of attention that goes to the reference where it matches as well as the picture itself, and the
+        root is how far the tones are moved.
         """
         self._tones = Tones(latents, math.sqrt(weight))
         self._shape = latents.shape[2:]
-        weight = min(max(weight, 1 - _MOST), _MOST)
-        self.bias = math.log(weight / (1 - weight))
+        # Squared: attention takes the object along with the look, tones do not.
+        share = min(max(weight * weight, 1e-6), _MOST)
+        self.bias = math.log(share / (1 - share))
         self._family = family
         self._denoiser = getattr(pipe, family.denoiser)
         self._nothing = nothing
