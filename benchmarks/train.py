@@ -3,8 +3,15 @@
 The bundled model paints 40 pictures; as sepia pencil drawings, a look that it never saw, they are the set to learn
 from. The same painter then paints 100 prompts with and without the new style, and a probe that was trained on other
 looks tells whether each is nearer to 60 further drawings or to the plain pictures they were drawn from. Which object is
-drawn, the probe itself cannot tell: it knows 15 of 100 in the plain pictures put through the look itself, which is the
-row `drawn`. So that is judged by a layer on what the probe sees, fitted to four drawings of each object.
+drawn, the probe itself cannot tell: it knows 15 in 100 in the row `drawn`, the plain pictures put through the look
+itself. So that is judged by a layer on what the probe sees, fitted to four drawings of each object; it knows 82.
+
+The words of the style come last in a prompt: of 40 objects `mini` alone paints 90 in 100 so that the probe knows them,
+and none when two words that it never saw come first.
+
+Found so far with 40 prompts and 100 to 450 steps, after a target of 80 nearer and 70 known: 98 nearer and none known
+with the words of the style first; 95 nearer and 20 known with them last. A rate of 4e-3, layers of the picture alone,
+or another guidance in training know no more.
 
 plain    diffusers and peft as in their training examples: add_adapter, AdamW, clipped gradients; latents and prompts
          encoded before, which not all examples do
