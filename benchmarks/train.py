@@ -2,8 +2,16 @@
 
 The bundled model paints 40 pictures; as sepia pencil drawings, a look that it never saw, they are the set to learn
 from. The same painter then paints 100 prompts with and without the new style, and a probe that was trained on other
-looks tells whether each is nearer to 60 further drawings or to the plain pictures they were drawn from. It also tells
-in how many it knows the object, which says little: the row `drawn` is the plain pictures put through the look itself.
+looks tells whether each is nearer to 60 further drawings or to the plain pictures they were drawn from. Which object is
+drawn, the probe itself cannot tell: it knows 15 in 100 in the row `drawn`, the plain pictures put through the look
+itself. So that is judged by a layer on what the probe sees, fitted to four drawings of each object; it knows 82.
+
+The words of the style come last in a prompt: of 40 objects `mini` alone paints 90 in 100 so that the probe knows them,
+and none when two words that it never saw come first.
+
+Found so far with 40 prompts and 100 to 450 steps, after a target of 80 nearer and 70 known: 98 nearer and none known
+with the words of the style first; 95 nearer and 20 known with them last. With a rate of 4e-3 it is 8, with the layers
+of the picture alone 18.
 
 plain    diffusers and peft as in their training examples: add_adapter, AdamW, clipped gradients; latents and prompts
          encoded before, which not all examples do
@@ -83,6 +91,27 @@ def features(probe: judges.Probe, images: list[Image.Image]) -> torch.Tensor:
     """What the probe sees before it judges, [n, width], each of length one."""
     pixels = torch.stack([torch.from_numpy(judges.small(image)) for image in images])
     return torch.nn.functional.normalize(probe.body(pixels), dim=1)
+
+
+class Objects:
+    """Which object is on a drawing: a linear layer on the probe's features."""
+
+    def __init__(self, probe: judges.Probe, drawings: list[Image.Image], objects: list[int]) -> None:
+        self._probe = probe
+        seen, wanted = features(probe, drawings), torch.tensor(objects)
+        self._mean = seen.mean(0)
+        chance = torch.Generator().manual_seed(0)
+        self._layer = torch.zeros(seen.shape[1], max(objects) + 1, requires_grad=True)
+        optimizer = torch.optim.AdamW([self._layer], 3e-2, weight_decay=0.05)
+        for _ in range(300):
+            noised = (seen - self._mean) * 20 + 0.3 * torch.randn(seen.shape, generator=chance)
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(noised @ self._layer, wanted).backward()
+            optimizer.step()
+
+    @torch.no_grad()
+    def __call__(self, images: list[Image.Image]) -> list[int]:
+        return ((features(self._probe, images) - self._mean) * 20 @ self._layer).argmax(1).tolist()
 
 
 class Plain:
@@ -179,6 +208,12 @@ def measure(told: argparse.Namespace, folder: Path) -> None:
         looks.pencil(image).save(brought / f"{sentence} {index}.png")
     others = paint(loaded, sentences(REFERENCES, told.pictures), 20_000)
     plain, drawn = features(probe, others), features(probe, [looks.pencil(image) for image in others])
+    names = data.claimed()
+    drawings = [looks.pencil(image) for image in paint(loaded, sentences(4 * len(names), 1000), 50_000)]
+    every = list(data.objects())
+    objects = Objects(
+        probe, drawings, [every.index(names[k * 7 % len(names)]) for k in range(1000, 1000 + len(drawings))]
+    )
 
     course = training.course(
         training.Course(style="pencil", trigger="sepia pencil", steps=told.steps), loaded.preset.name
@@ -204,7 +239,7 @@ def measure(told: argparse.Namespace, folder: Path) -> None:
     shown: list[list[Image.Image]] = []
     before = paint(loaded, prompts[:10], 0)
     uses = [(style, hashlib.sha256(style.read_bytes()).hexdigest(), 1.0)]
-    triggered = [f"{course.trigger}, {prompt}" for prompt in prompts]
+    triggered = [f"{prompt}, {course.trigger}" for prompt in prompts]
     for name, used, words in (
         ("plain", [], prompts), ("drawn", [], prompts), ("style", uses, prompts), ("triggered", uses, triggered)
     ):  # fmt: skip
@@ -213,8 +248,8 @@ def measure(told: argparse.Namespace, folder: Path) -> None:
         shown.append(images)
         seen = features(probe, images)
         nearer = torch.cdist(seen, drawn.mean(0)[None])[:, 0] < torch.cdist(seen, plain.mean(0)[None])[:, 0]
-        names, _ = evaluate.scores(probe, images)
-        known = sum(int(names[k].argmax()) == index for k, (_, index, _) in enumerate(asked))
+        judged = evaluate.scores(probe, images)[0].argmax(1).tolist() if name == "plain" else objects(images)
+        known = sum(found == index for found, (_, index, _) in zip(judged, asked, strict=True))
         counts[name] = (int(nearer.sum()), known)
     loras.apply(())
     print(f"\n{'':10}{'nearer to the set':>18}{'object known':>14}   of {told.prompts}")

@@ -41,7 +41,7 @@ async def test_the_set_is_checked_before_a_minute_is_spent(tmp_path: Path):
         plan = await r.studio.plan(ANNA, HERE, "My Dots", "dotty", files, steps=40)
         assert plan.request.style == "my-dots"
         assert len(plan.request.images) == 7
-        assert plan.request.captions == (*("dotty, a cat",) * 5, "dotty, a soft cat", "dotty")
+        assert plan.request.captions == (*("a cat, dotty",) * 5, "a soft cat, dotty", "dotty")
         told = dict(plan.left_out)
         assert set(told) == {"again.png", "tiny.png", "torn.png", "notes.txt"}
         assert "a-cat-2.png" in told["again.png"]

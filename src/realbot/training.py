@@ -231,7 +231,7 @@ def check(paths: Sequence[Path], trigger: str, into: Path, least: int) -> Checke
 
 
 def caption(path: Path, trigger: str) -> str:
-    """The words of the text file beside a picture, else those of its name, behind the trigger."""
+    """The words of the text file beside a picture, else those of its name, and then the trigger."""
     try:
         with path.with_suffix(".txt").open("rb") as file:
             words = file.read(4000).decode("utf-8", "replace")
@@ -241,14 +241,15 @@ def caption(path: Path, trigger: str) -> str:
 
 
 def caption_of(words: str, name: str, trigger: str) -> str:
-    """What is said of a picture, else what its file's name says, behind the trigger."""
+    """What is said of a picture, else what its file's name says, and then the trigger."""
     words = _line(words, 1000)
     if not words:
         stem = _line(re.sub(r"[_\-\s]+", " ", Path(name).stem), 200)
         words = "" if _NAMELESS.fullmatch(stem.lower()) else re.sub(r"\s*\(?\d+\)?$", "", stem)
     if trigger.casefold() in words.casefold():
         return words
-    return f"{trigger}, {words}" if words else trigger
+    # What is on the picture comes first, as people say it: mini loses it behind words that it does not know.
+    return f"{words}, {trigger}" if words else trigger
 
 
 def look_of(picture: bytes) -> int:

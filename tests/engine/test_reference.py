@@ -158,9 +158,10 @@ def test_mini_takes_the_look_and_the_object_stays(content: str, tmp_path: Path) 
 
     measure = Measure(Studio(tmp_path), 8)
     row = measure.run("realism", measure.references("realism"), models.REFERENCE_WEIGHT, content)
-    assert row.nearer >= 7
-    assert row.object >= 4
-    assert row.background >= 7
+    assert row.nearer >= 6  # of a hundred it is 88 from words and 82 from a source
+    assert row.gain > 1
+    assert row.object >= 5
+    assert row.background == 8
 
 
 def test_it_goes_with_styles_whose_weights_are_merged(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -300,6 +301,22 @@ class TestMini:
         )
         work = Work(RunKey("stopped", 1), to_json(request), files=files)
         assert mini.paint(work, stop, tell) == Cancelled(work.key, 1)
+
+
+@pytest.mark.slow
+def test_the_higher_the_strength_the_further_from_the_source(tmp_path: Path) -> None:
+    """Six pictures at three strengths of what `benchmarks/source.py` measures with sixty at six."""
+    sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+    import reference
+    import source
+
+    strengths = (0.15, 0.5, 0.9)
+    found = source.measured(reference.Studio(tmp_path), 6, strengths)
+    assert found.shape == (6, len(strengths), len(source.WAYS))
+    for way, name in enumerate(source.WAYS):
+        assert source.spearman(list(strengths), found[:, :, way].mean(0).tolist()) == pytest.approx(-1), name
+    errors = found[:, :, source.WAYS.index("error")]
+    assert [source.spearman(list(strengths), row) for row in errors.tolist()] == pytest.approx([-1] * 6)
 
 
 def paint(

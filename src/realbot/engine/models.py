@@ -37,7 +37,7 @@ _ALIASES = {
 #: How far a picture goes from its source when nothing is said.
 STRENGTH = 0.6
 #: How much of its reference's look a picture takes when nothing is said; `benchmarks/reference.py` measures it.
-REFERENCE_WEIGHT = 0.4
+REFERENCE_WEIGHT = 0.25
 #: The class in diffusers whose models see the source beside the picture: what is said of it is an instruction.
 EDITING = "FluxKontextPipeline"
 #: Width and height that those models were trained on.

@@ -1,8 +1,9 @@
 """The look of a reference picture for any model: its keys and values join the self-attention of the picture's tokens.
 
 Before each step the denoiser looks at the reference, noised as much as the picture is, and each self-attention layer
-keeps what it saw (Hertz et al., "Style Aligned Image Generation via Shared Attention", 2023). Nothing of it stays on
-the pipeline after the picture.
+keeps what it saw (Hertz et al., "Style Aligned Image Generation via Shared Attention", 2023). That alone takes no look
+which the model would not paint by itself, so in the first steps the tones of the picture it is heading for are moved to
+those of the reference as well (`tones.py`). Nothing of it stays on the pipeline after the picture.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from realbot.engine.embeds import Encoded
 from realbot.engine.models import FLOW, Family
+from realbot.engine.tones import Tones
 
-#: The largest weight that is taken literally; at 1 a picture would see nothing of itself.
+#: The largest share of attention that the reference gets; at 1 a picture would see nothing of itself.
 _MOST = 0.98
+#: The tones are moved while there is more than this share of the noise of the beginning: what follows makes of them a
+#: picture that the model believes in.
+_EARLY = 0.6
 
 
 class Reference:
@@ -28,11 +33,15 @@ class Reference:
     def __init__(self, pipe: Any, family: Family, latents: torch.Tensor, nothing: Encoded, weight: float) -> None:
         """`latents` (1, channels, height, width) as the denoiser knows them and of the painted size.
 
-        `nothing` is the empty prompt, under which the denoiser looks at the reference. `weight`, in 0..1, is the share
-        of attention that goes to the reference where it matches as well as the picture itself.
+        `nothing` is the empty prompt, under which the denoiser looks at the reference. Of `weight`, in 0..1, the square
+        is the share of attention that goes to the reference where it matches as well as the picture itself, and the
+        root is how far the tones are moved.
         """
-        weight = min(max(weight, 1 - _MOST), _MOST)
-        self.bias = math.log(weight / (1 - weight))
+        self._tones = Tones(latents, math.sqrt(weight))
+        self._shape = latents.shape[2:]
+        # Squared: attention takes the object along with the look, tones do not.
+        share = min(max(weight * weight, 1e-6), _MOST)
+        self.bias = math.log(share / (1 - share))
         self._family = family
         self._denoiser = getattr(pipe, family.denoiser)
         self._nothing = nothing
@@ -41,7 +50,9 @@ class Reference:
         noise = torch.randn(latents.shape, generator=generator).to(latents)
         self._noise = _packed(noise) if family.name == "flux" else noise
         self._kept: list[float] = [] if family.schedulers is FLOW else pipe.scheduler.alphas_cumprod.tolist()
+        self._prediction = "" if family.schedulers is FLOW else pipe.scheduler.config.prediction_type
         self._seen: float | None = None
+        self._first = 0.0
         self.looking = False  #: whether the denoiser looks at the reference now, and not at the picture
         self.tokens = 0  #: of the picture, at the end or the beginning of the sequence
         self.memory: dict[str, Any] = {}
@@ -52,11 +63,15 @@ class Reference:
         before = dict(self._denoiser.attn_processors)
         kind = {"flux": _Flux, "sd3": _Joint}.get(self._family.name, _Own)
         self._denoiser.set_attn_processor(before | {name: kind(self, name, before[name]) for name in self._late()})
-        hook = self._denoiser.register_forward_pre_hook(self._look, with_kwargs=True)
+        hooks = (
+            self._denoiser.register_forward_pre_hook(self._look, with_kwargs=True),
+            self._denoiser.register_forward_hook(self._tone, with_kwargs=True),
+        )
         try:
             yield
         finally:
-            hook.remove()
+            for hook in hooks:
+                hook.remove()
             self._denoiser.set_attn_processor(before)
             self.memory.clear()
             self._seen = None
@@ -70,13 +85,13 @@ class Reference:
 
     def _look(self, denoiser: Any, args: tuple[Any, ...], told: dict[str, Any]) -> None:
         """Called before each step, and a second time in it where the negative prompt has a call of its own."""
-        given = dict(zip(("sample", "timestep"), args, strict=False)) | told
-        name = "hidden_states" if "hidden_states" in given else "sample"
+        given, name = _given(args, told)
         self.tokens = given[name].shape[1] if self._family.name == "flux" else 0
         timestep = given["timestep"].reshape(-1)[:1]
         moment = float(timestep)
         if moment == self._seen:
             return
+        self._first = moment if self._seen is None else self._first
         device, dtype = given[name].device, given[name].dtype
         tokens = self._nothing.tokens.to(device, dtype)
         pooled = None if self._nothing.pooled is None else self._nothing.pooled.to(device, dtype)
@@ -98,14 +113,40 @@ class Reference:
             self.looking = False
         self._seen = moment
 
+    def _tone(self, _denoiser: Any, args: tuple[Any, ...], told: dict[str, Any], predicted: Any) -> Any:
+        """Called after each step: in the first ones, what is predicted leads to a picture in the reference's tones."""
+        given, name = _given(args, told)
+        moment = float(given["timestep"].reshape(-1)[0])
+        if moment <= _EARLY * self._first:
+            return None
+        clean, noise = self._shares(moment)
+        noised, found = given[name].float(), predicted[0].float()
+        match self._prediction:
+            case "":
+                heading, back = noised - noise * found, -1 / noise
+            case "epsilon":
+                heading, back = (noised - noise * found) / clean, -clean / noise
+            case "v_prediction":
+                heading, back = clean * noised - noise * found, -1 / noise
+            case _:
+                heading, back = found, 1.0
+        packed = self._family.name == "flux"
+        # Where the negative prompt has the first half, both halves move alike, or guidance would multiply the move.
+        moved = self._tones.move(_unpacked(heading[-1:], self._shape) if packed else heading[-1:])
+        return (predicted[0] + back * (_packed(moved) if packed else moved).to(predicted[0].dtype), *predicted[1:])
+
     def _noised(self, moment: float) -> torch.Tensor:
         """The reference with as much noise as the picture has at this timestep, as the denoiser takes it."""
-        if self._family.name == "flux":
-            return (1 - moment) * self._clean + moment * self._noise
+        clean, noise = self._shares(moment)
+        return clean * self._clean + noise * self._noise
+
+    def _shares(self, moment: float) -> tuple[float, float]:
+        """How much of the picture and how much noise there is at this timestep."""
         if self._kept:
             share = self._kept[min(max(round(moment), 0), len(self._kept) - 1)]
-            return math.sqrt(share) * self._clean + math.sqrt(1 - share) * self._noise
-        return (1 - moment / 1000) * self._clean + moment / 1000 * self._noise
+            return math.sqrt(share), math.sqrt(1 - share)
+        level = moment if self._family.name == "flux" else moment / 1000
+        return 1 - level, level
 
     def attend(
         self, name: str, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, image: slice
@@ -220,6 +261,12 @@ class _Own:
         return self._before(attn, hidden_states, **options)
 
 
+def _given(args: tuple[Any, ...], told: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """What the denoiser is called with, and under which name it gets the noised latents."""
+    given = dict(zip(("sample", "timestep"), args, strict=False)) | told
+    return given, "hidden_states" if "hidden_states" in given else "sample"
+
+
 def _projected(attn: Any, fused: str, names: tuple[str, ...], states: torch.Tensor) -> list[torch.Tensor]:
     """Query, key and value, (batch, tokens, heads, channels)."""
     together = attn.fused_projections and hasattr(attn, fused)
@@ -232,3 +279,10 @@ def _packed(latents: torch.Tensor) -> torch.Tensor:
     batch, channels, height, width = latents.shape
     cells = latents.view(batch, channels, height // 2, 2, width // 2, 2)
     return cells.permute(0, 2, 4, 1, 3, 5).reshape(batch, height * width // 4, 4 * channels)
+
+
+def _unpacked(tokens: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """The opposite of `_packed`, for latents of this height and width."""
+    height, width = size
+    cells = tokens.view(len(tokens), height // 2, width // 2, -1, 2, 2)
+    return cells.permute(0, 3, 1, 4, 2, 5).reshape(len(tokens), -1, height, width)
