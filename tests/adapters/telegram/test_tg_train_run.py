@@ -55,6 +55,11 @@ async def told(chat: Chat, words: str, seconds: float = 150) -> Message:
     return found[-1]
 
 
+def documents(chat: Chat) -> list[Document]:
+    """The files that the bot sent there."""
+    return [message.media for message in chat.told if isinstance(message.media, Document)]
+
+
 async def test_a_style_is_trained_in_a_group_used_by_its_owner_and_shared(api, anna, bert, tmp_path):
     group = api.supergroup("painters", anna, bert)
     # A group takes so many messages a minute.
@@ -82,7 +87,7 @@ async def test_a_style_is_trained_in_a_group_used_by_its_owner_and_shared(api, a
         assert Image.open(io.BytesIO(card.picture)).width > 600
         await screen("trained", card)
 
-        own = await anna.ask(group, "/imagine ringwork style:rings steps:6 seed:7")
+        own = await anna.ask(anna.chat, "ringwork style:rings steps:6 seed:7")
         await shows(own, "seed 7", 100)
         refused = await bert.ask(group, "/imagine ringwork style:rings steps:6 seed:8")
         assert "no style rings" in refused.words
@@ -92,14 +97,31 @@ async def test_a_style_is_trained_in_a_group_used_by_its_owner_and_shared(api, a
         shared = await bert.ask(group, "/imagine ringwork style:rings steps:6 seed:8")
         await shows(shared, "seed 8", 100)
 
-        await anna.press(card, "Weights")
-        await until(lambda: isinstance(group.told[-1].media, Document), 90)
-        assert group.told[-1].media.name == "rings.safetensors"
         page = await anna.ask(anna.chat, "/styles rings")
-        await anna.press(page, "Metrics")
-        await until(lambda: isinstance(anna.chat.told[-1].media, Document), 90)
-        assert anna.chat.told[-1].media.name == "rings.csv"
+        for label, name in (("Metrics", "rings.csv"), ("Weights", "rings.safetensors")):
+            await anna.press(page, label)
+            await until(lambda name=name: name in [document.name for document in documents(anna.chat)], 60)
         await screen("page", page)
         code, _ = await realbot.stop()
         assert code == 0
+        assert "Traceback" not in realbot.log()
+
+
+async def test_a_set_and_a_training_go_on_after_a_kill(api, anna, tmp_path):
+    async with Process(tmp_path, api, REALBOT_TRAINING__ROLES="everyone") as realbot:
+        anna.album(anna.chat, [ring(n) for n in range(3)], "/train rings ringwork steps:60 rank:4")
+        await told(anna.chat, "3 pictures so far")
+        await realbot.kill()
+        await realbot.start()
+        anna.photo(anna.chat, ring(5))
+        status = await told(anna.chat, "4 pictures so far")
+        await anna.press(status, "Check them")
+        await shows(status, "4 pictures to learn from", 60)
+        await anna.press(status, "Train")
+        card = await told(anna.chat, "loss ")
+        await realbot.kill()
+        await realbot.start()
+        await shows(card, "style:rings", 300)
+        assert card.picture is not None
+        assert [picture.message for picture in anna.chat.pictures] == [card]
         assert "Traceback" not in realbot.log()

@@ -107,9 +107,13 @@ class Lessons:
     async def press(self, press: Press, update_id: int) -> str:
         """Do what a button below a set is for; what to tell of it. Raises Refused."""
         gathering = await self._sets.find(press.user, str(press.chat.id))
-        if gathering is None or press.message_id != gathering.status:
-            raise Invalid(trainphrases.gone())
         verb = press.action.verb
+        if gathering is None or (press.message_id != gathering.status and verb == TRAIN):
+            raise Invalid(trainphrases.gone())
+        if press.message_id != gathering.status:
+            # One that arrived without our knowing serves as well.
+            gathering.status = press.message_id
+            await self._sets.note(gathering)
         if verb == DROP:
             await self._sets.close(gathering)
             await self._edit(gathering, Text.lines([_title(gathering.aim), lessonwords.dropped()]), [])
