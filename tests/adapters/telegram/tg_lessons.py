@@ -10,10 +10,11 @@ from botapi_people import Actor
 from botapi_world import Chat, Message
 from PIL import Image
 from tg_fronts import House, shows
-from tg_scenes import soon
+from tg_scenes import soon, user
 
 from pools import InProcessPool
 from realbot.engine import Step
+from realbot.jobs import Origin
 
 
 def taken(seed: int, size: tuple[int, int] = (160, 144)) -> bytes:
@@ -74,3 +75,13 @@ async def learnt(home: House) -> None:
 
 def last(chat: Chat) -> Message:
     return chat.told[-1]
+
+
+def group_origin(group: Chat) -> Origin:
+    return Origin("telegram", str(group.id), server=str(group.id))
+
+
+async def names(home: House, who: Actor, chat: Chat | None = None) -> list[str]:
+    """The styles that somebody may use there."""
+    where = Origin("telegram", str(who.id)) if chat is None else group_origin(chat)
+    return [style.name for style in home.studio.styles(where, user(who))]
