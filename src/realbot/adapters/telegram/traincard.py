@@ -61,8 +61,9 @@ def finished(request: Train, done: Done, style: Trained | None, *, private: bool
     if style is None:
         return Text.lines([heading(request), small(lessonwords.gone()), line])
     told = [] if style.shared else [lessonwords.finished()]
-    # A tap copies it.
-    use = Text(f"{lessonwords.usage()}: ", code(f"/imagine {request.trigger} style:{request.style}"))
+    # A tap copies it; what it was taught with shows where the words that bring it out belong.
+    example = plain((request.captions or (request.trigger,))[0], 100)
+    use = Text(f"{lessonwords.usage()}: ", code(f"/imagine {example} style:{request.style}"))
     share = trainphrases.sharing(request.style) if private else ""
     return Text.lines([heading(request), *notes, *told, use, share, line])
 
