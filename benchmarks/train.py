@@ -19,9 +19,9 @@ realbot  the trainer of `realbot train`
 
 Both learn from the same batches, step by step in turns, so that a busy machine is equally hard on both.
 
-Found: validation loss 0.76 -> 0.36, 97 of 100 nearer (98 with the trigger), 1.1 minutes, 1.09 x as fast as plain. The object
-is known in 28 (30) of 82 possible ones: what is drawn are its strokes more than its shape, which more steps do not mend,
-nor training at the guidance that is painted with (16).
+Found: validation loss 0.76 -> 0.36, 97 of 100 nearer (98 with the trigger), 1.1 minutes, 1.09 x as fast as plain. The
+object is known in 28 (30) of 82 possible ones: what is drawn are its strokes more than its shape, which neither more
+steps mend nor training at the guidance that is painted with (16).
 
     python benchmarks/train.py [--steps 400] [--pictures 40] [--threads 0] [--keep FOLDER]
 """
