@@ -13,6 +13,7 @@ from visiting import served
 
 from drawing import photo
 from realbot.app import opened
+from realbot.engine.models import REFERENCE_WEIGHT
 from studios import settings, until
 
 WIDE = photo(3, (300, 200))
@@ -238,7 +239,7 @@ async def test_a_cut_out_picture_is_marked_at_once_and_a_look_has_its_weight(bro
         assert await person.slot("source", "output").inner_text() == "1"
         await person.slot("source", "[type=range]").fill("0.8")
         await person.bring("reference", file(WIDE.convert("L"), "JPEG"))
-        assert await person.slot("reference", "output").inner_text() == "0.4"
+        assert await person.slot("reference", "output").inner_text() == str(REFERENCE_WEIGHT)
         await person.page.get_by_label("Weight of the look").fill("0.65")
         found = await painted(person, bench)
         assert found.mask[:, :100].min() == 255

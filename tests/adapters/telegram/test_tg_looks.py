@@ -6,6 +6,7 @@ import pytest
 from tg_fronts import border, house, near
 from tg_scenes import calm, choose, data, drawn, finishes, jobs, painted, rows, soon, user
 
+from realbot.engine.models import REFERENCE_WEIGHT
 from realbot.jobs import Generate, StyleUse
 from studios import lora
 
@@ -56,8 +57,8 @@ async def refused(person, chat, act, said: str) -> None:
 @pytest.mark.parametrize(
     ("caption", "weight"),
     [
-        ("/look a bear", 0.4), ("/look@realbot_bot a bear look:0.7", 0.7), ("a bear look:0.6", 0.6),
-        ("/imagine a bear --look 0.2", 0.2), ("@realbot_bot /look a bear", 0.4),
+        ("/look a bear", REFERENCE_WEIGHT), ("/look@realbot_bot a bear look:0.7", 0.7), ("a bear look:0.6", 0.6),
+        ("/imagine a bear --look 0.2", 0.2), ("@realbot_bot /look a bear", REFERENCE_WEIGHT),
     ],
 )  # fmt: skip
 async def test_a_picture_with_a_caption_gives_its_look(home, anna, caption, weight):
@@ -104,7 +105,7 @@ async def test_of_two_pictures_the_first_is_begun_with_and_the_second_gives_its_
     request = await being_painted(home)
     assert near(await corner(home, request.source), RED)
     assert near(await corner(home, request.reference), BLUE)
-    assert request.reference_weight == (0.7 if "0.7" in caption else 0.4)
+    assert request.reference_weight == (0.7 if "0.7" in caption else REFERENCE_WEIGHT)
     assert request.strength == (0.5 if "0.5" in caption else 0.6)
     await finishes(home)
     await calm()

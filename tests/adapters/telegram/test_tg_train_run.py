@@ -65,7 +65,7 @@ async def test_a_style_is_trained_in_a_group_used_by_its_owner_and_shared(api, a
     # A group takes so many messages a minute.
     anna.patience = bert.patience = 90.0
     async with Process(tmp_path, api, REALBOT_TRAINING__ROLES="everyone") as realbot:
-        status = await anna.ask(group, "/train rings ringwork steps:40 rank:4")
+        status = await anna.ask(group, "/train rings ringwork steps:150 rank:4")
         anna.album(group, [ring(n) for n in range(5)], reply_to=status)
         await shows(status, "5 pictures so far")
         anna.photo(group, ring(5), "a purple ring", reply_to=status)

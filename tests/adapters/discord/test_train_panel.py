@@ -86,7 +86,7 @@ async def test_what_is_found_among_the_pictures_is_shown_before_anything_is_trai
         "Left out: torn\\.png. The picture is damaged",
         "Words that bring it out: tilework",
         "up to 1000 steps",
-        "tilework, a crimson tile",
+        "a crimson tile, tilework",
         "Not known yet",
         "only on pictures that you made or may use",
     ):
