@@ -13,7 +13,8 @@ from a source; nearer 70 and object 60 for ink, whose black lines the model has 
 Found with shared attention alone, at 0.4: from words 83 and 80 for realism and 52 and 81 for ink, from a source 85 and
 82, and 53 and 84. What it took of ink was no more than chance, at any weight that left the objects.
 Wanted with tones as well: 85 and 60 for both. Found at 0.25: from words 88 and 89 for realism and 81 and 86 for ink,
-from a source 82 and 88, and 81 and 84; every background as asked for. Ink becomes dark and stays without lines.
+from a source 82 and 88, and 81 and 84; every background as asked for. Ink becomes dark and stays without lines. At 0.5
+it is 89 and 73 and, from a source, 86 and 76 for realism, but 76 and 40, and 78 and 65 for ink, so 0.25 is the usual.
 
     python benchmarks/reference.py [--pictures 100] [--weights 0.3,0.5,0.7] [--looks realism,ink] [--content text]
 """
