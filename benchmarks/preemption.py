@@ -4,8 +4,8 @@ The bundled model learns a style from 12 pictures in a running studio. At random
 picture: how many steps of the training end between the request and the picture's start, how long that took as a share
 of a step, and how much longer the training takes for all the interruptions.
 
-Found: of 15 pictures each began after one step at most, most of them within the one under way; a wait of 0.8 steps in the
-middle and of 2.6 where a grid of samples was just begun; the training took 1.28 x as long for 15 pauses in 120 steps.
+Found: of 15 pictures each began after one step at most, most of them within the one under way; a wait of 0.8 steps in
+the middle and of 2.6 where samples were just begun; the training took 1.28 x as long for 15 pauses in 120 steps.
 
     python benchmarks/preemption.py [--pictures 20] [--steps 150]
 """
