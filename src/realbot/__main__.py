@@ -1,4 +1,4 @@
-"""The command line: run, imagine, train, history, styles, settings. What is heavy is imported inside the commands."""
+"""The command line: run, imagine, more, train, history, styles, settings. Commands import what is heavy."""
 
 from __future__ import annotations
 
@@ -87,6 +87,31 @@ def imagine(  # noqa: PLR0917 - each is an option of the command line
                 look=look,
                 look_weight=look_weight,
             )
+
+    chosen = _quiet(config)
+    sys.exit(asyncio.run(work()))
+
+
+@app.command()
+def more(
+    verb: Annotated[
+        str, typer.Argument(help="subtle, strong, upscale2, upscale4, zoom, zoom2, left, right, up, down.")
+    ],
+    line: Annotated[int, typer.Option(help="Line of the history; 1 is the latest.", min=1)] = 1,
+    picture: Annotated[int, typer.Option(help="Which of several pictures.", min=1)] = 1,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to save the PNG.")] = None,
+    config: Config = None,
+) -> None:
+    """Vary, enlarge, zoom out of or continue a picture that was made from this terminal."""
+
+    async def work() -> int:
+        from rich.console import Console
+
+        from realbot import app as parts
+        from realbot.adapters import cli
+
+        async with parts.opened(chosen, grace=0.0) as studio:
+            return await cli.more(studio, verb, line, picture, out, Console())
 
     chosen = _quiet(config)
     sys.exit(asyncio.run(work()))

@@ -28,6 +28,9 @@ class Easel(InProcessPool):
         one = self.engines[name]
         work = one.work
         assert work is not None
+        if work.request["verb"] != "generate":
+            super().finish(name, seconds=seconds, count=count, spoil=spoil)
+            return
         pictures = []
         for index in range(work.request["count"]):
             seed = work.request["seed"] + index

@@ -109,6 +109,45 @@ async def test_the_file_is_the_original_byte_for_byte(face: Terminal):
     ).read_bytes()
 
 
+@pytest.mark.parametrize("verb", cli.VERBS)
+async def test_more_is_made_of_a_picture_of_the_history(face: Terminal, verb: str):
+    await face.run("a red apple steps:2 count:2 seed:4")
+    await face.run("a blue cup steps:2 seed:5")
+    entries = await face.bench.studio.history(cli.USER)
+    face.task = asyncio.create_task(cli.more(face.bench.studio, verb, 2, 2, face.folder / "more.png", face.console))
+    await until(lambda: face.pool.working() or face.task.done())
+    assert face.pool.working(), await face.sees()
+    request = face.pool.works[-1].request
+    face.pool.finish()
+    assert await face.task == cli.DONE
+    if verb == "again":
+        assert request["prompt"] == "a red apple"
+        assert request["seed"] != 4
+        assert (face.folder / "more-2.png").exists()
+        return
+    assert (face.folder / "more.png").exists()
+    if verb in ("subtle", "strong", "upscale2", "upscale4"):
+        assert request["source"] == entries[1].images[1]
+        assert request.get("factor", 0) == {"upscale2": 2, "upscale4": 4}.get(verb, 0)
+    else:
+        assert request["mask"], "what is there stays, and what is around it is painted"
+        assert request["prompt"] == "a red apple"
+
+
+@pytest.mark.parametrize(
+    ("verb", "line", "number", "said"),
+    [
+        ("zom", 1, 1, "There is no zom"),
+        ("zoom", 2, 1, "The history has 1 lines"),
+        ("zoom", 1, 2, "not there any more"),
+    ],
+)
+async def test_what_there_is_not_more_of_is_one_sentence(face: Terminal, verb: str, line: int, number: int, said: str):
+    await face.run("a blue cup steps:2 seed:5")
+    assert await cli.more(face.bench.studio, verb, line, number, None, face.console) == cli.REFUSED
+    assert said in (await face.sees()).replace("\n", " ")
+
+
 @pytest.mark.parametrize("part", ["mask", "region", "both words"])
 async def test_a_part_of_a_file_is_painted_anew(face: Terminal, tmp_path: Path, part: str):
     Image.new("RGB", (96, 64), "red").save(tmp_path / "in.jpg")

@@ -1,4 +1,4 @@
-"""The terminal: `imagine` with a progress bar, and tables of the history and of the styles."""
+"""The terminal: `imagine` and `more` with a progress bar, and tables of the history and of the styles."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from realbot import grammar
 from realbot.adapters import final, follow, words
+from realbot.adapters.buttons import AROUND, FACTORS, sequel
 from realbot.errors import Invalid, Refused
 from realbot.jobs import (
     Cancelled,
@@ -26,6 +28,7 @@ from realbot.jobs import (
     ImageId,
     Job,
     Origin,
+    Request,
     Running,
     Status,
     User,
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 USER = User("cli", "local")
 #: Exit codes.
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+#: What can be made of a picture.
+VERBS = ("again", "subtle", "strong", *FACTORS, *AROUND)
 #: Seconds an interrupted engine gets to stop before the terminal is given back.
 PATIENCE = 10.0
 
@@ -98,8 +103,8 @@ async def imagine(
     file of a reference picture, and `look_weight` how much of its look is taken. Without `out` a new file in the
     current folder is named after the prompt; several pictures are numbered. Interrupting cancels the job.
     """
-    await _settle(studio)
-    try:
+
+    async def asked() -> Request:
         preset = studio.preset()
         request = grammar.parse(text, area=preset.width * preset.height)
         request = await _begun(studio, request, source, mask, region)
@@ -109,7 +114,36 @@ async def imagine(
             request = replace(request, reference=await _brought(studio, look))
         if look_weight is not None:
             request = replace(request, reference_weight=look_weight)
-        job = await studio.submit(USER, request, Origin("cli"))
+        return request
+
+    return await _painted(studio, asked, out, console)
+
+
+async def more(  # noqa: PLR0917 - what, of which picture, where to
+    studio: Studio, verb: str, line: int, number: int, out: Path | None, console: Console
+) -> int:
+    """Make more of a picture: what the buttons of a card do, named by `VERBS`. Prints and returns as `imagine`.
+
+    `line` is the picture's in the history and `number` which of several it is, both from 1.
+    """
+
+    async def asked() -> Request:
+        if verb not in VERBS:
+            near = grammar.nearest(verb, VERBS)
+            raise Invalid("There is no {verb}; there are {names}.",
+                          verb=verb[:60], names=", ".join(VERBS), word=verb[:100], nearest=near)  # fmt: skip
+        entries = await studio.history(USER, line)
+        if len(entries) < line:
+            raise Invalid("The history has {count} lines.", count=len(entries))
+        return await sequel(studio, USER, verb, entries[line - 1].id, index=number - 1, origin=Origin("cli"))
+
+    return await _painted(studio, asked, out, console)
+
+
+async def _painted(studio: Studio, asked: Callable[[], Awaitable[Request]], out: Path | None, console: Console) -> int:
+    await _settle(studio)
+    try:
+        job = await studio.submit(USER, await asked(), Origin("cli"))
     except Refused as error:
         console.print(Text(words.refusal(error), style="red"))
         return REFUSED

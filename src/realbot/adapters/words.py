@@ -149,6 +149,8 @@ def say(status: Status, job: Job | None = None) -> str:
                 parts.append(_("{time} left").format(time=rest))
             return " · ".join(parts)
         case Done(images, seed, seconds, cached):
+            if job is not None and not isinstance(job.request, Generate):
+                return _("Done in {time}").format(time=duration(seconds))
             if cached:
                 return _("From your history, the same request painted earlier · seed {seed}").format(seed=seed)
             text = ngettext(

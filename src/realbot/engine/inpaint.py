@@ -11,6 +11,8 @@ from PIL import Image, ImageChops, ImageFilter
 
 #: The soft edge of a mask: a share of the longer side, and pixels of that side in which it is computed.
 _FEATHER, _SIDE = 0.012, 512
+#: How far tones are evened out beyond the edge: a share of the longer side, and pixels of it in which it is computed.
+_REACH, _COARSE = 0.06, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,32 @@ class Part:
         """The picture in its own size with what was painted; outside the mask each pixel is what it was."""
         if painted.size != self.picture.size:
             painted = painted.resize(self.picture.size, Image.Resampling.LANCZOS)
-        return Image.composite(painted, self.picture, _soft(self.mask))
+        return Image.composite(_evened(painted, self.picture, self.mask), self.picture, _soft(self.mask))
+
+
+def _evened(painted: Image.Image, picture: Image.Image, mask: Image.Image) -> Image.Image:
+    """What was painted, with the picture's tones near the edge; where the picture stays, it was painted too, not quite alike."""
+    own, was = (torch.from_numpy(np.array(one, np.float32)).permute(2, 0, 1)[None] for one in (painted, picture))
+    kept = 1 - torch.from_numpy(np.array(mask, np.float32))[None, None] / 255
+    high, wide = mask.height, mask.width
+    scale = min(1.0, _COARSE / max(high, wide))
+    coarse = (max(1, round(high * scale)), max(1, round(wide * scale)))
+    both = torch.nn.functional.interpolate(torch.cat([(was - own) * kept, kept], 1), coarse, mode="area")
+    blurred = _blurred(both, _REACH * max(coarse))
+    known = blurred[:, 3:]
+    shift = blurred[:, :3] / known.clamp(min=1e-3) * (2 * known).clamp(max=1)
+    shift = torch.nn.functional.interpolate(shift, (high, wide), mode="bilinear")
+    evened = (own + shift).clamp(0, 255).round().to(torch.uint8)
+    return Image.fromarray(evened[0].permute(1, 2, 0).numpy())
+
+
+def _blurred(image: torch.Tensor, sigma: float) -> torch.Tensor:
+    """A Gaussian blur that sees nothing beyond the border; (1, channels, height, width)."""
+    reach = max(1, math.ceil(3 * sigma))
+    bell = torch.exp(-(torch.arange(-reach, reach + 1, dtype=torch.float32) ** 2) / (2 * sigma**2))
+    bell = (bell / bell.sum()).expand(image.shape[1], 1, -1)
+    down = torch.nn.functional.conv2d(image, bell[..., None], padding=(reach, 0), groups=image.shape[1])
+    return torch.nn.functional.conv2d(down, bell[:, :, None], padding=(0, reach), groups=image.shape[1])
 
 
 def _soft(mask: Image.Image) -> Image.Image:
