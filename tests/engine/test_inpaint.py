@@ -79,7 +79,8 @@ def test_paints_what_the_bare_inpainting_pipeline_paints(easel: Easel, asked: di
     asked |= {"true_cfg": 2.5} if family.name == "flux" else {}
     asked |= {"strength": 0.6, "steps": 5, "guidance": 4.0, "scheduler": "euler"}
     found = easel.pixels(prompt="a red cat", negative="dog", seed=5, **asked)
-    assert np.array_equal(found[:, SIDE // 2 + 4 :], expected[:, SIDE // 2 + 4 :])
+    # Nearer to the edge its tones are the picture's.
+    assert np.array_equal(found[:, SIDE // 2 + 16 :], expected[:, SIDE // 2 + 16 :])
     assert np.array_equal(found[:, : SIDE // 2], np.asarray(opened(asked, "source"))[:, : SIDE // 2])
 
 
@@ -214,7 +215,7 @@ def test_the_edge_is_soft_within_the_mask_and_a_thin_line_is_not_lost(size: tupl
     if thick == 200:
         row = found[height // 2, width // 3 :].astype(int)
         assert row[0] < 150
-        assert row[min(100, len(row) - 1)] == 255
+        assert row[min(100, len(row) - 1)] >= 220, "whole, but for the tone of what is beside it"
         assert (np.diff(row[: width // 20]) >= 0).all()
 
 
@@ -250,3 +251,17 @@ def test_the_bundled_model_paints_what_was_asked_for_where_it_was_asked_for(
     assert found.object >= 7
     assert found.background >= 9
     assert found.kept >= 7
+
+
+def test_tones_go_across_the_edge() -> None:
+    """What is painted a little too bright everywhere is as the picture at the edge, and as painted far from it."""
+    picture = Image.new("RGB", (200, 100), (100, 100, 100))
+    mask = Image.new("L", (200, 100))
+    mask.paste(255, (100, 0, 200, 100))
+    painted = Image.new("RGB", (200, 100), (130, 90, 100))
+    restored = np.asarray(Part.of(picture, mask).restored(painted)).astype(int)
+    assert np.array_equal(restored[:, :100], np.asarray(picture)[:, :100])
+    assert np.abs(restored[:, 103:106] - (100, 100, 100)).max() <= 12
+    assert np.abs(restored[:, 180:] - (130, 90, 100)).max() <= 1
+    steps = np.abs(np.diff(restored[:, :, 0], axis=1))
+    assert steps.max() <= 4, "it fades"

@@ -13,6 +13,8 @@ from PIL import Image, ImageChops, ImageFilter
 _FEATHER, _SIDE = 0.012, 512
 #: How far tones are evened out beyond the edge: a share of the longer side, and pixels of it in which it is computed.
 _REACH, _COARSE = 0.06, 128
+#: The furthest that a tone is moved, of 255: what is further off is another thing and not a tone.
+_MOST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Part:
 
 
 def _evened(painted: Image.Image, picture: Image.Image, mask: Image.Image) -> Image.Image:
-    """What was painted, with the picture's tones near the edge; where the picture stays, it was painted too, not quite alike."""
+    """What was painted, its tones near the edge moved as far as they are off where the picture stays."""
     own, was = (torch.from_numpy(np.array(one, np.float32)).permute(2, 0, 1)[None] for one in (painted, picture))
     kept = 1 - torch.from_numpy(np.array(mask, np.float32))[None, None] / 255
     high, wide = mask.height, mask.width
@@ -55,19 +57,20 @@ def _evened(painted: Image.Image, picture: Image.Image, mask: Image.Image) -> Im
     both = torch.nn.functional.interpolate(torch.cat([(was - own) * kept, kept], 1), coarse, mode="area")
     blurred = _blurred(both, _REACH * max(coarse))
     known = blurred[:, 3:]
-    shift = blurred[:, :3] / known.clamp(min=1e-3) * (2 * known).clamp(max=1)
+    shift = (blurred[:, :3] / known.clamp(min=1e-3)).clamp(-_MOST, _MOST) * (2 * known).clamp(max=1)
     shift = torch.nn.functional.interpolate(shift, (high, wide), mode="bilinear")
     evened = (own + shift).clamp(0, 255).round().to(torch.uint8)
     return Image.fromarray(evened[0].permute(1, 2, 0).numpy())
 
 
 def _blurred(image: torch.Tensor, sigma: float) -> torch.Tensor:
-    """A Gaussian blur that sees nothing beyond the border; (1, channels, height, width)."""
+    """A Gaussian blur, (1, channels, height, width); beyond the border it goes on as at the border."""
     reach = max(1, math.ceil(3 * sigma))
     bell = torch.exp(-(torch.arange(-reach, reach + 1, dtype=torch.float32) ** 2) / (2 * sigma**2))
     bell = (bell / bell.sum()).expand(image.shape[1], 1, -1)
-    down = torch.nn.functional.conv2d(image, bell[..., None], padding=(reach, 0), groups=image.shape[1])
-    return torch.nn.functional.conv2d(down, bell[:, :, None], padding=(0, reach), groups=image.shape[1])
+    wide = torch.nn.functional.pad(image, (reach, reach, reach, reach), mode="replicate")
+    down = torch.nn.functional.conv2d(wide, bell[..., None], groups=image.shape[1])
+    return torch.nn.functional.conv2d(down, bell[:, :, None], groups=image.shape[1])
 
 
 def _soft(mask: Image.Image) -> Image.Image:
