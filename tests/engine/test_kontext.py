@@ -162,7 +162,8 @@ def test_a_mask_bounds_what_the_instruction_changes(easel: Easel, tmp_path: Path
         height=SIDE,
     )
     assert np.array_equal(found[:, :48], np.asarray(opened(asked))[:, :48])
-    assert np.array_equal(found[:, 56:], np.asarray(latents)[:, 56:])
+    # Nearer to the edge its tones are the picture's.
+    assert np.array_equal(found[:, 70:], np.asarray(latents)[:, 70:])
 
 
 def test_D4_the_same_instruction_gives_the_same_bytes_whatever_ran_before(easel: Easel, asked: dict[str, Any]) -> None:
