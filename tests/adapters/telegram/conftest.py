@@ -7,11 +7,6 @@ from botapi import BotApi
 from botapi_clients import client
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    # aiohttp warns of itself where a part of a body ends just behind what was read of it.
-    config.addinivalue_line("filterwarnings", "ignore:unread_data:DeprecationWarning")
-
-
 @pytest.fixture
 async def api():
     """At the end nothing may have broken the Bot API's rules; a test that means to break them clears `complaints`."""
