@@ -13,9 +13,10 @@ from .errors import Invalid, NotYours
 from .eta import Features, Timings
 from .jobs import Eta, ImageId, Origin, Train, User
 from .phrases import Phrase
+from .places import EVERYWHERE
 from .styles import Style
 from .training import ALIKE, FEWEST, caption_of, course_of, look_of
-from .wardrobe import EVERYWHERE, Trained
+from .wardrobe import Trained
 
 #: Steps of a training that nobody said a number for.
 STEPS = 1000

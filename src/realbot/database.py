@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .errors import ConfigError
+from .pictures import sync
 
 log = logging.getLogger(__name__)
 
@@ -297,9 +298,9 @@ def backup(folder: Path, target: Path) -> None:
             problem = damage(copy)
         if problem:
             raise fault(f"The copy {target} would be damaged ({problem}): nothing was replaced.")
-        _sync(part)
+        sync(part)
         part.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
     except (OSError, sqlite3.Error) as error:
         raise fault(
             f"The database could not be copied to {target} ({error}): free some space or choose another place."
@@ -321,14 +322,14 @@ def restore(folder: Path, source: Path) -> None:
             )
         if problem:
             raise fault(f"The copy {source} cannot be used ({problem}): choose another one.")
-        _sync(part)
+        sync(part)
         for suffix in ("-wal", "-shm", ""):
             old = folder / f"{NAME}{suffix}"
             if old.exists():
                 old.replace(folder / f"{NAME}.replaced{suffix}")
         Ledger(folder).path.unlink(missing_ok=True)
         part.replace(path)
-        _sync(folder)
+        sync(folder)
     except (OSError, sqlite3.Error) as error:
         raise fault(
             f"The copy {source} cannot be put back ({error}): choose another one or free some space."
@@ -337,11 +338,3 @@ def restore(folder: Path, source: Path) -> None:
         for suffix in ("", "-wal", "-shm"):
             (folder / f"{NAME}.part{suffix}").unlink(missing_ok=True)
         held.release()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

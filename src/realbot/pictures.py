@@ -54,15 +54,15 @@ class Pictures:
     def _adopt(self, source: Path) -> ImageId:
         part = self.folder / f"{_PART}{secrets.token_hex(8)}"
         try:
-            digest = _copy(source, part)
+            digest = copy(source, part)
             target = self.path(digest)
             if self.intact(digest):
                 return digest
             if not target.parent.is_dir():
                 target.parent.mkdir(mode=0o700, exist_ok=True)
-                _sync(self.folder)
+                sync(self.folder)
             part.replace(target)
-            _sync(target.parent)
+            sync(target.parent)
         finally:
             part.unlink(missing_ok=True)
         return digest
@@ -101,7 +101,7 @@ class Pictures:
                 yield entry
 
 
-def _copy(source: Path, target: Path) -> str:
+def copy(source: Path, target: Path) -> str:
     """Copy to a new file that only its owner reads, sync it, and return the sha256 of its bytes."""
     digest = hashlib.sha256()
     with source.open("rb") as reader:
@@ -115,8 +115,9 @@ def _copy(source: Path, target: Path) -> str:
     return digest.hexdigest()
 
 
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """A file, or the names in a folder, are on the disk when this returns."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

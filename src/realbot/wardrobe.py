@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,11 +14,11 @@ from . import rows
 from .errors import ConfigError, Invalid, NotYours
 from .jobs import User
 from .people import People
+from .pictures import copy, sync
+from .places import EVERYWHERE
 from .styles import Style
 from .writer import Writer
 
-#: Where something is shared with everyone.
-EVERYWHERE = "*"
 #: What stays of a training that is over.
 KEPT = ("metrics.csv", "chart.png")
 
@@ -186,19 +184,18 @@ def taken(name: str) -> Invalid:
 
 def _copied(source: Path, target: Path, sha256: str) -> bool:
     """Put a file in its place in one step, on the disk; False when it is not the one with this hash."""
-    try:
-        data = source.read_bytes()
-    except FileNotFoundError:
-        return False
-    if hashlib.sha256(data).hexdigest() != sha256:
-        return False
     target.parent.mkdir(mode=0o700, exist_ok=True)
     part = target.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    part.unlink(missing_ok=True)
+    try:
+        found = copy(source, part)
+    except FileNotFoundError:
+        return False
+    if found != sha256:
+        part.unlink()
+        return False
     part.replace(target)
+    sync(target.parent)
     return True
 
 

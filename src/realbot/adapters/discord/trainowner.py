@@ -11,8 +11,8 @@ from realbot.adapters.discord import panels, place
 from realbot.adapters.discord.panels import Interaction
 from realbot.adapters.discord.trained import send
 from realbot.errors import NotYours
+from realbot.places import EVERYWHERE
 from realbot.studio import Studio
-from realbot.wardrobe import EVERYWHERE
 
 #: The verbs of the buttons, those of the question included.
 VERBS: Final = frozenset({"share", "unshare", "publish", "unpublish", "metrics", "weights", "remove", "removed"})

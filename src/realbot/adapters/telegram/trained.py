@@ -21,7 +21,8 @@ from realbot.adapters.telegram.screens import Viewer, to
 from realbot.adapters.telegram.text import CAPTION
 from realbot.errors import Invalid
 from realbot.jobs import Origin, User
-from realbot.wardrobe import EVERYWHERE, Trained
+from realbot.places import EVERYWHERE
+from realbot.wardrobe import Trained
 
 if TYPE_CHECKING:
     from realbot.adapters.telegram import Front
