@@ -174,9 +174,13 @@ class Uploads:
     async def _forget(self) -> None:
         """Delete what was brought and asked for by nobody."""
         now = self.monotonic()
-        for key in [key for key, since in self._known.items() if now - since >= KEEP]:
+        lapsed = [key for key, since in self._known.items() if now - since >= KEEP]
+        for key in lapsed:
             del self._known[key]
-        await self.store.brought()
+        if lapsed:
+            # On a full disk they are forgotten at the next start.
+            with contextlib.suppress(ConfigError):
+                await self.store.brought()
         kept = {image for _, image in self._known}
         for image in self._brought - kept:
             self._brought.discard(image)
