@@ -43,12 +43,6 @@ def choice(verb: str, number: int) -> str:
         "strong": _("Picture {number}: vary a lot"),
         "upscale2": _("Picture {number}: enlarge ×2"),
         "upscale4": _("Picture {number}: enlarge ×4"),
-        "zoom": _("Picture {number}: zoom out ×1.5"),
-        "zoom2": _("Picture {number}: zoom out ×2"),
-        "left": _("Picture {number}: continue to the left"),
-        "right": _("Picture {number}: continue to the right"),
-        "up": _("Picture {number}: continue upwards"),
-        "down": _("Picture {number}: continue downwards"),
         "around": _("Picture {number}: more around it"),
         "download": _("Picture {number}: original file"),
     }[verb].format(number=number)

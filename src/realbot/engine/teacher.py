@@ -81,6 +81,8 @@ class Teacher:
         return trainer
 
     def _opened(self, work: Work, request: Train, between: Callable[[], None]) -> Trainer:
+        if not work.folder:
+            raise Invalid("The engine was told of no folder to train in.")
         folder = Path(work.folder)
         if folder != self._folder:
             self._trainer, self._folder, self._memory = None, folder, {}
