@@ -26,7 +26,7 @@ from PIL import Image
 from realbot.decoder import packed
 from realbot.errors import Invalid
 from realbot.jobs import User
-from realbot.sections import Limits
+from realbot.rulebook import Limits
 from realbot.store import Store
 from realbot.uploads import _CHILD, Uploads
 

@@ -18,7 +18,7 @@ from pupils import BOSS, OPEN, OTHER, SERVER, brought, drawn, learnt, lesson, pl
 from realbot.academy import Brought
 from realbot.errors import Blocked, Invalid, NotYours, OverQuota
 from realbot.jobs import Cancelled, Done, Failed, Job, Running, User, Waiting
-from realbot.sections import Training
+from realbot.rulebook import Training
 from studios import ANNA, BERT, HERE, end, rig, until
 
 # The set

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 from realbot.config import MASK, Settings, show, template
 from realbot.errors import ConfigError
-from realbot.sections import Limits, members
+from realbot.rulebook import Limits
+from realbot.sections import members
 
 DEPLOY = Path(__file__).parents[1] / "deploy" / "realbot.toml"
 
@@ -218,7 +219,7 @@ BAD = [
     ("[limits]\nper_dya = 3", "limits.per_dya", r"Unknown setting .*line 2\); did you mean limits.per_day\?"),
     ("[limits]\nMAX_STEPS = 3", "limits.MAX_STEPS", "did you mean limits.max_steps"),
     ("[limits]\nwaiting_total = 3", "limits.waiting_total", r"waiting_total belongs to \[queue\]"),
-    ("[limits]\nzzz = 3", "limits.zzz", "the settings here are waiting_per_user, per_day"),
+    ("[limits]\nzzz = 3", "limits.zzz", "the settings here are waiting_per_user, waiting_per_server"),
     ("[limits]\nmax_guidance = nan", "limits.max_guidance", "a number from 0 to 100"),
     ("[limits]\nmax_guidance = inf", "limits.max_guidance", "a number from 0 to 100"),
     ("[limits]\nmax_guidance = 1e400", "limits.max_guidance", "a number from 0 to 100"),
@@ -336,6 +337,7 @@ def test_the_examples_in_the_deployed_file_are_valid(tmp_path):
     active = re.sub(r"^# (?=\[|\w+ = )", "", template(), flags=re.M)
     active = re.sub(r"^\w+_file = .*$", "", active, flags=re.M)
     active = active.replace('webhook_secret = "…"', f'webhook_secret = "{"x" * 32}"')
+    active = active.replace('admin_password = "…"', 'admin_password = "correct horse"')
     path = tmp_path / "realbot.toml"
     path.write_text(active)
     settings = Settings.load(path, {})

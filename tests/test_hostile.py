@@ -23,7 +23,7 @@ from realbot import grammar, uploads
 from realbot.darkroom import Darkroom
 from realbot.errors import Invalid
 from realbot.jobs import Generate
-from realbot.sections import Limits
+from realbot.rulebook import Limits
 from realbot.store import Store
 from realbot.styles import Styles
 from realbot.uploads import Uploads

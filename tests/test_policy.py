@@ -14,7 +14,7 @@ from realbot.errors import Blocked, Invalid, OverQuota, QueueFull, Refused, TooS
 from realbot.jobs import Generate, StyleUse
 from realbot.policy import adult, check, cooldown, quota, ranges, room, showing, words
 from realbot.rows import Usage
-from realbot.sections import Limits, Moderation
+from realbot.rulebook import Limits, Moderation
 
 NOBODY = Usage(0, 0, 0, None)
 CAT = Generate(prompt="a cat")

@@ -22,7 +22,7 @@ from PIL.PngImagePlugin import PngInfo
 from realbot import decoder, uploads
 from realbot.errors import Invalid, NotYours
 from realbot.jobs import Generate
-from realbot.sections import Limits
+from realbot.rulebook import Limits
 from realbot.store import Store
 from realbot.uploads import KEEP, Uploads
 from studios import ANNA, BERT, HERE, end, rig, until

@@ -23,20 +23,15 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from .errors import ConfigError
 from .grammar import nearest
 from .remedies import Source, keys, quoted
+from .rulebook import Access, Backup, Cache, Limits, Log, Moderation, Monitor, Privacy, Queue, Safety, Storage, Training
 from .sections import (
-    Cache,
     Discord,
     Engine,
-    Limits,
     Model,
-    Moderation,
     Paths,
-    Privacy,
-    Queue,
     Reference,
     Section,
     Telegram,
-    Training,
     Upscale,
     Web,
     allowed,
@@ -58,6 +53,8 @@ class Override(Section):
     cache: dict[str, Any] = Field(default_factory=dict)
     limits: dict[str, Any] = Field(default_factory=dict)
     moderation: dict[str, Any] = Field(default_factory=dict)
+    safety: dict[str, Any] = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
 
 
 class Settings(BaseSettings):
@@ -95,14 +92,26 @@ class Settings(BaseSettings):
     """Answers from history."""
     limits: Limits = Field(default_factory=Limits)
     """What one request and one person may ask for."""
+    access: Access = Field(default_factory=Access)
+    """Who may ask."""
     moderation: Moderation = Field(default_factory=Moderation)
     """What may not be asked for."""
+    safety: Safety = Field(default_factory=Safety)
+    """What a picture must not show."""
     training: Training = Field(default_factory=Training)
     """Who may train styles on pictures of their own, and how much."""
     privacy: Privacy = Field(default_factory=Privacy)
     """What is kept and told."""
+    storage: Storage = Field(default_factory=Storage)
+    """Room on the disk."""
+    backup: Backup = Field(default_factory=Backup)
+    """Copies of what is remembered."""
+    monitor: Monitor | None = None
+    """Health and metrics for other programs; off when this section is left out."""
+    log: Log = Field(default_factory=Log)
+    """What is written down of what happens."""
     override: dict[str, Override] = Field(default_factory=dict)
-    """Other values of [queue], [cache], [limits] and [moderation] for one server or chat."""
+    """Other values of [queue], [cache], [limits], [moderation], [safety] and [training] for a server, chat or role."""
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _cautions: tuple[str, ...] = PrivateAttr(default=())
@@ -210,7 +219,7 @@ def template() -> str:
         if section is None:
             lines += ["", *_comment(field), '# [override."discord:1234".limits]', "# per_day = 20"]
             continue
-        off = "# " if any(entry.is_required() for entry in section.model_fields.values()) else ""
+        off = "# " if field.default is None and name != "web" else ""
         lines += ["", *_comment(field), f"{off}[{name}]"]
         for key, entry in section.model_fields.items():
             example = _example(key, entry)

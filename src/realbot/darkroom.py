@@ -13,7 +13,7 @@ from .engine.models import FAMILIES, resolve, shape
 from .errors import Invalid, NotYours
 from .house import House
 from .jobs import SEEDS, Generate, ImageId, Origin, Upscale, User
-from .sections import Limits
+from .rulebook import Limits
 from .store import Row, Store
 
 #: How far a variation goes from its picture.

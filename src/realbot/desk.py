@@ -13,7 +13,7 @@ from .house import House
 from .jobs import FACTORS, SEEDS, Generate, Origin, Request, Train, Upscale, User, key_of, seeded
 from .policy import adult, ranges, words
 from .rows import Row, inputs
-from .sections import Limits
+from .rulebook import Limits
 from .store import Store
 from .styles import Style, Styles
 from .tickets import Notes, printed

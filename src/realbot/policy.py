@@ -10,7 +10,7 @@ from . import moderation
 from .errors import Blocked, Invalid, OverQuota, QueueFull, TooSoon
 from .jobs import SEEDS, Generate, Request, Showing, Train, count_of
 from .phrases import Phrase
-from .sections import Limits, Moderation, Training
+from .rulebook import Limits, Moderation, Training
 
 DAY = 86_400.0
 

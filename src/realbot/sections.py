@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import time
 import types
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
@@ -219,115 +218,12 @@ class Web(Secretive):
     """Password for the page; none is asked for when left out."""
     password_file: UserPath | None = Field(None, json_schema_extra={"default": "/run/secrets/web"})
     """File that holds the password, readable by realbot only."""
-
-
-class Queue(Section):
-    order: Literal["fifo", "round_robin"] = "fifo"
-    """fifo paints in the order of arrival, round_robin serves people in turn."""
-    waiting_total: int = Field(200, ge=1, le=100_000)
-    """Requests that may wait at a time, of all people together."""
-
-
-class Cache(Section):
-    enabled: bool = True
-    """Answer a request that was painted before from history, at once and labelled."""
-    scope: Literal["user", "server", "everyone"] = "user"
-    """Whose earlier pictures may answer: the same person's, those of everyone in the same server, or everyone's."""
-
-
-class Limits(Section):
-    waiting_per_user: int = Field(5, ge=1, le=1000)
-    """Requests one person may have waiting at a time."""
-    per_day: int = Field(0, ge=0, le=1_000_000)
-    """Pictures a person may ask for in 24 hours; 0 sets no limit."""
-    cooldown: float = Field(0.0, ge=0, le=86_400)
-    """Seconds between two requests of one person."""
-    max_steps: int = Field(100, ge=1, le=1000)
-    """Most steps of one picture."""
-    min_side: int = Field(64, ge=16, le=16_384)
-    """Smallest width and height, in pixels."""
-    max_side: int = Field(2048, ge=16, le=16_384)
-    """Largest width and height, in pixels."""
-    max_pixels: int = Field(4_194_304, ge=256, le=268_435_456)
-    """Largest width times height."""
-    max_count: int = Field(4, ge=1, le=16)
-    """Most pictures of one request."""
-    max_guidance: float = Field(30.0, ge=0, le=100)
-    """Largest guidance."""
-    max_prompt: int = Field(2000, ge=1, le=20_000)
-    """Most characters of a prompt."""
-    max_styles: int = Field(5, ge=0, le=20)
-    """Most styles of one picture."""
-    max_weight: float = Field(2.0, ge=0, le=10)
-    """Largest weight of a style, either sign."""
-    max_upload_mb: int = Field(16, ge=1, le=256)
-    """Largest file of a picture that people bring, in MB."""
-    max_upload_pixels: int = Field(40_000_000, ge=65_536, le=268_435_456)
-    """Largest width times height of a picture that people bring."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Limits:
-        if self.min_side > self.max_side:
-            raise PydanticCustomError(
-                "order", "min_side {low} is larger than max_side {high}", {"low": self.min_side, "high": self.max_side}
-            )
-        if self.min_side**2 > self.max_pixels:
-            raise PydanticCustomError(
-                "order", "max_pixels {most} is less than min_side × min_side", {"most": self.max_pixels}
-            )
-        return self
-
-
-class Training(Section):
-    roles: tuple[str, ...] = ("owners", "administrators")
-    """Who may train styles: everyone, owners, administrators (and whom they name in their place), or discord:123."""
-    hours: str = Field(
-        "",
-        pattern=r"^$|^([01]?\d|2[0-3])-([01]?\d|2[0-4])$",
-        json_schema_extra={"allowed": "hours such as 22-6, or empty"},
+    admin_password: SecretStr | None = Field(
+        None, min_length=8, json_schema_extra={"allowed": "a text of at least 8 characters"}
     )
-    """Hours of the day in which styles are trained, such as 22-6; at any time while no picture waits when empty."""
-    max_pictures: int = Field(100, ge=4, le=500)
-    """Most pictures of one training."""
-    max_steps: int = Field(3000, ge=1, le=100_000)
-    """Most steps of one training."""
-    per_day: int = Field(3, ge=0, le=1000)
-    """Trainings a person may begin in 24 hours; 0 sets no limit."""
-    per_person: int = Field(10, ge=0, le=1000)
-    """Trained styles a person may have at a time; 0 sets no limit."""
-
-    def open(self, now: float) -> bool:
-        """Whether styles are trained at a Unix time."""
-        return self.opens(now) <= now
-
-    def opens(self, now: float) -> float:
-        """The Unix time, now or later, from which styles are trained."""
-        if not self.hours:
-            return now
-        begin, end = (int(part) for part in self.hours.split("-"))
-        here = time.localtime(now)
-        hour = here.tm_hour + here.tm_min / 60 + here.tm_sec / 3600
-        if (hour - begin) % 24 < ((end - begin) % 24 or 24):
-            return now
-        return now + (begin - hour) % 24 * 3600
-
-
-class Moderation(Section):
-    blocked: tuple[str, ...] = ()
-    """Words that a prompt must not contain, however they are written; a * stands for any letters."""
-    adult: Literal["restricted", "never", "anywhere"] = "restricted"
-    """Where prompts with adult_words are taken: in age-restricted channels only, nowhere, or anywhere."""
-    adult_words: tuple[str, ...] = ()
-    """Words that are for adults."""
-
-
-class Privacy(Section):
-    png_parameters: bool = False
-    """Write prompt, seed and settings into the PNG files, where other tools read them."""
-    history_days: int = Field(0, ge=0, le=36_500)
-    """Days a picture stays in history; 0 keeps it for good."""
-    strict_secrets: bool = False
-    """Refuse to start while other users of this computer can read a file that holds a secret; otherwise a warning."""
+    """Password of the page for whoever runs this bot, at /admin; there is none when left out."""
+    admin_password_file: UserPath | None = Field(None, json_schema_extra={"default": "/run/secrets/admin"})
+    """File that holds that password, readable by realbot only."""
 
 
 def secrets(section: type[BaseModel]) -> list[str]:

@@ -125,7 +125,8 @@ class Store(Belongings):
             )
             assert made is not None
             await db.execute(
-                f"INSERT INTO charges SELECT :job, user_key, :at, :pictures FROM ({ACCOUNTS})",
+                f"INSERT INTO charges (job, user_key, at, pictures)"
+                f" SELECT :job, user_key, :at, :pictures FROM ({ACCOUNTS})",
                 {"job": job_id, "user": user.key, "at": now, "pictures": count},
             )
             await rows.refer(db, made["seq"], "input", inputs)

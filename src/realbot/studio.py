@@ -43,7 +43,7 @@ from .jobs import (
 from .policy import check, cooldown
 from .queue import Line
 from .rows import Usage
-from .sections import Limits
+from .rulebook import Limits
 from .store import Store
 from .styles import Styles
 from .tasks import Tasks

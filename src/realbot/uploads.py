@@ -21,7 +21,7 @@ from .errors import ConfigError, Invalid, QueueFull
 from .grammar import nearest
 from .jobs import ImageId, User
 from .phrases import Phrase, listed
-from .sections import Limits
+from .rulebook import Limits
 from .store import Store
 
 log = logging.getLogger(__name__)

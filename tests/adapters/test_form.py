@@ -12,7 +12,7 @@ from realbot.adapters.form import AUTOMATIC, MULTIPLE, PICTURES, SHAPES, Form, f
 from realbot.engine.models import PRESETS
 from realbot.errors import Invalid
 from realbot.jobs import Generate, StyleUse
-from realbot.sections import Limits
+from realbot.rulebook import Limits
 
 MINI = PRESETS["mini"]
 ONE, TWO = "ab" * 32, "cd" * 32

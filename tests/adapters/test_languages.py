@@ -18,7 +18,7 @@ from realbot.grammar import parse
 from realbot.jobs import Done, Eta, Failed, Generate, Running, StyleUse, Waiting
 from realbot.phrases import Phrase, listed
 from realbot.rows import Usage
-from realbot.sections import Limits
+from realbot.rulebook import Limits
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "recipes"))

@@ -11,7 +11,8 @@ from realbot.adapters import notices
 from realbot.errors import Invalid
 from realbot.grammar import nearest
 from realbot.places import ADULT, SCOPES, STRICTER, PlaceRules
-from realbot.sections import Cache, Limits, Moderation, Section, Training
+from realbot.rulebook import Cache, Limits, Moderation, Training
+from realbot.sections import Section
 
 #: What can be set with one value; lists of words have their own command.
 SECTIONS: dict[str, type[Section]] = {"limits": Limits, "moderation": Moderation, "cache": Cache, "training": Training}

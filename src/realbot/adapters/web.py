@@ -28,7 +28,7 @@ from realbot.errors import ConfigError
 from realbot.jobs import User
 
 if TYPE_CHECKING:
-    from realbot.sections import Limits
+    from realbot.rulebook import Limits
     from realbot.studio import Studio
 
 log = logging.getLogger(__name__)

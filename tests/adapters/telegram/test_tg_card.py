@@ -15,7 +15,7 @@ from realbot.adapters.telegram import card, controls, phrases, tweaks
 from realbot.adapters.telegram.text import bold
 from realbot.engine.models import PRESETS
 from realbot.jobs import Cancelled, Done, Failed, Generate, Running, StyleUse, Upscale, Waiting
-from realbot.sections import Limits
+from realbot.rulebook import Limits
 from studios import lora, until
 
 ASKED = Generate(

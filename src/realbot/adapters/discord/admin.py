@@ -21,7 +21,7 @@ from realbot.adapters.discord.trainers import Trainers
 from realbot.errors import Invalid, NotYours
 from realbot.grammar import nearest
 from realbot.jobs import Origin
-from realbot.sections import Moderation
+from realbot.rulebook import Moderation
 from realbot.studio import Studio
 from realbot.styles import slug
 

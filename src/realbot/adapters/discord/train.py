@@ -24,7 +24,7 @@ from realbot.adapters.languages import phrase
 from realbot.errors import Blocked, Invalid, NotYours
 from realbot.jobs import Origin, User
 from realbot.phrases import Phrase
-from realbot.sections import Training
+from realbot.rulebook import Training
 from realbot.studio import Studio
 from realbot.training import FEWEST
 

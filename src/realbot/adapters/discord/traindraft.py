@@ -18,7 +18,7 @@ from realbot.adapters.discord.brought import LARGEST
 from realbot.adapters.outbox import Down
 from realbot.errors import Invalid, NotYours, Refused
 from realbot.jobs import Origin, Train, User, from_json, to_json
-from realbot.sections import Training
+from realbot.rulebook import Training
 from realbot.studio import Studio
 from realbot.styles import slug
 

@@ -12,7 +12,7 @@ from realbot.adapters import lessonwords, notices
 from realbot.adapters.discord import panels, place
 from realbot.adapters.discord.panels import Interaction
 from realbot.errors import Invalid, NotYours
-from realbot.sections import Training
+from realbot.rulebook import Training
 from realbot.studio import Studio
 
 #: Roles and people that an answer names.

@@ -19,7 +19,7 @@ from realbot.errors import Invalid
 from realbot.grammar import nearest
 from realbot.jobs import Origin, User
 from realbot.places import PlaceRules
-from realbot.sections import Moderation
+from realbot.rulebook import Moderation
 from realbot.styles import slug
 
 if TYPE_CHECKING:

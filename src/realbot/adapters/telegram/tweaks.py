@@ -18,7 +18,7 @@ from realbot.jobs import Generate, StyleUse
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from realbot.sections import Limits
+    from realbot.rulebook import Limits
     from realbot.styles import Style
 
 #: Verbs of a button that shows a menu, of the one that asks for what was chosen, and of the one that asks for words.

@@ -1,0 +1,228 @@
+"""The sections that say what may be asked for and what is kept. A server, a chat or a role can have other values."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from .sections import Section, UserPath
+
+
+class Queue(Section):
+    order: Literal["fifo", "round_robin"] = "fifo"
+    """fifo paints in the order of arrival, round_robin serves people in turn."""
+    waiting_total: int = Field(200, ge=1, le=100_000)
+    """Requests that may wait at a time, of all people together."""
+
+
+class Cache(Section):
+    enabled: bool = True
+    """Answer a request that was painted before from history, at once and labelled."""
+    scope: Literal["user", "server", "everyone"] = "user"
+    """Whose earlier pictures may answer: the same person's, those of everyone in the same server, or everyone's."""
+
+
+class Limits(Section):
+    waiting_per_user: int = Field(5, ge=1, le=1000)
+    """Requests one person may have waiting at a time."""
+    waiting_per_server: int = Field(0, ge=0, le=100_000)
+    """Requests that may wait at a time in one server or group; 0 sets no limit."""
+    running_per_user: int = Field(0, ge=0, le=1000)
+    """Requests of one person that are painted at a time, on several engines; 0 sets no limit."""
+    running_per_server: int = Field(0, ge=0, le=1000)
+    """Requests of one server or group that are painted at a time; 0 sets no limit."""
+    per_hour: int = Field(0, ge=0, le=1_000_000)
+    """Pictures a person may ask for in 60 minutes; 0 sets no limit."""
+    per_day: int = Field(0, ge=0, le=1_000_000)
+    """Pictures a person may ask for in 24 hours; 0 sets no limit."""
+    per_month: int = Field(0, ge=0, le=10_000_000)
+    """Pictures a person may ask for in 30 days; 0 sets no limit."""
+    seconds_per_hour: float = Field(0.0, ge=0, le=3600)
+    """Seconds of the engine that a person may use in 60 minutes; 0 sets no limit."""
+    seconds_per_day: float = Field(0.0, ge=0, le=86_400)
+    """Seconds of the engine that a person may use in 24 hours; 0 sets no limit."""
+    seconds_per_month: float = Field(0.0, ge=0, le=2_592_000)
+    """Seconds of the engine that a person may use in 30 days; 0 sets no limit."""
+    quote_seconds: float = Field(0.0, ge=0, le=86_400)
+    """Seconds of painting from which a person is asked first whether it is worth it; 0 never asks."""
+    cooldown: float = Field(0.0, ge=0, le=86_400)
+    """Seconds between two requests of one person."""
+    max_steps: int = Field(100, ge=1, le=1000)
+    """Most steps of one picture."""
+    min_side: int = Field(64, ge=16, le=16_384)
+    """Smallest width and height, in pixels."""
+    max_side: int = Field(2048, ge=16, le=16_384)
+    """Largest width and height, in pixels."""
+    max_pixels: int = Field(4_194_304, ge=256, le=268_435_456)
+    """Largest width times height."""
+    max_count: int = Field(4, ge=1, le=16)
+    """Most pictures of one request."""
+    max_guidance: float = Field(30.0, ge=0, le=100)
+    """Largest guidance."""
+    max_prompt: int = Field(2000, ge=1, le=20_000)
+    """Most characters of a prompt."""
+    max_styles: int = Field(5, ge=0, le=20)
+    """Most styles of one picture."""
+    styles: tuple[str, ...] = ()
+    """The only styles that may be used; any when empty."""
+    max_weight: float = Field(2.0, ge=0, le=10)
+    """Largest weight of a style, either sign."""
+    max_upload_mb: int = Field(16, ge=1, le=256)
+    """Largest file of a picture that people bring, in MB."""
+    max_upload_pixels: int = Field(40_000_000, ge=65_536, le=268_435_456)
+    """Largest width times height of a picture that people bring."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Limits:
+        if self.min_side > self.max_side:
+            raise PydanticCustomError(
+                "order", "min_side {low} is larger than max_side {high}", {"low": self.min_side, "high": self.max_side}
+            )
+        if self.min_side**2 > self.max_pixels:
+            raise PydanticCustomError(
+                "order", "max_pixels {most} is less than min_side × min_side", {"most": self.max_pixels}
+            )
+        return self
+
+
+class Training(Section):
+    roles: tuple[str, ...] = ("owners", "administrators")
+    """Who may train styles: everyone, owners, administrators (and whom they name in their place), or discord:123."""
+    hours: str = Field(
+        "",
+        pattern=r"^$|^([01]?\d|2[0-3])-([01]?\d|2[0-4])$",
+        json_schema_extra={"allowed": "hours such as 22-6, or empty"},
+    )
+    """Hours of the day in which styles are trained, such as 22-6; at any time while no picture waits when empty."""
+    max_pictures: int = Field(100, ge=4, le=500)
+    """Most pictures of one training."""
+    max_steps: int = Field(3000, ge=1, le=100_000)
+    """Most steps of one training."""
+    per_day: int = Field(3, ge=0, le=1000)
+    """Trainings a person may begin in 24 hours; 0 sets no limit."""
+    per_person: int = Field(10, ge=0, le=1000)
+    """Trained styles a person may have at a time; 0 sets no limit."""
+
+    def open(self, now: float) -> bool:
+        """Whether styles are trained at a Unix time."""
+        return self.opens(now) <= now
+
+    def opens(self, now: float) -> float:
+        """The Unix time, now or later, from which styles are trained."""
+        if not self.hours:
+            return now
+        begin, end = (int(part) for part in self.hours.split("-"))
+        here = time.localtime(now)
+        hour = here.tm_hour + here.tm_min / 60 + here.tm_sec / 3600
+        if (hour - begin) % 24 < ((end - begin) % 24 or 24):
+            return now
+        return now + (begin - hour) % 24 * 3600
+
+
+class Access(Section):
+    allowed: tuple[str, ...] = ()
+    """Who may ask: people (discord:123), servers, groups or channels (telegram:-100456) and roles (discord:role:789);
+    everyone when empty."""
+    denied: tuple[str, ...] = ()
+    """Who may not ask, in the same form; this goes over allowed."""
+    exempt: tuple[str, ...] = ()
+    """Whom cooldown, quotas and the number of waiting requests do not hold for, in the same form, or owners."""
+
+
+class Moderation(Section):
+    blocked: tuple[str, ...] = ()
+    """Words that a prompt must not contain, however they are written; a * stands for any letters."""
+    patterns: tuple[str, ...] = ()
+    """Regular expressions that a prompt must not match; it is folded first, so that look-alikes are found too."""
+    together: tuple[str, ...] = ()
+    """Pairs of lists, "knife, gun + school, church": a prompt must not have a word of each."""
+    stripped: tuple[str, ...] = ()
+    """Words that are left out of a prompt without a word about it."""
+    negative: str = Field("", max_length=2000)
+    """What every picture must avoid, added to the negative prompt of models that have one."""
+    adult: Literal["restricted", "never", "anywhere"] = "restricted"
+    """Where prompts with adult_words are taken: in age-restricted channels only, nowhere, or anywhere."""
+    adult_words: tuple[str, ...] = ()
+    """Words that are for adults."""
+
+
+class Safety(Section):
+    checker: str = Field("off", min_length=1)
+    """What looks at each picture before anybody sees it: off, opennsfw (the extra safety), or a folder with an image
+    classifier of transformers."""
+    suspect: float = Field(0.5, ge=0, le=1)
+    """Score from which a picture is suspect."""
+    unsafe: float = Field(0.8, ge=0, le=1)
+    """Score from which a picture is unsafe."""
+    suspects: Literal["pass", "spoiler", "withhold"] = "spoiler"
+    """What becomes of suspect pictures in places that are open to everyone."""
+    unsafes: Literal["pass", "spoiler", "withhold"] = "withhold"
+    """What becomes of unsafe pictures in places that are open to everyone."""
+    adult_suspects: Literal["pass", "spoiler", "withhold"] = "pass"
+    """What becomes of suspect pictures in age-restricted channels."""
+    adult_unsafes: Literal["pass", "spoiler", "withhold"] = "spoiler"
+    """What becomes of unsafe pictures in age-restricted channels."""
+    private_suspects: Literal["pass", "spoiler", "withhold"] = "pass"
+    """What becomes of suspect pictures in private chats and on the web page."""
+    private_unsafes: Literal["pass", "spoiler", "withhold"] = "spoiler"
+    """What becomes of unsafe pictures in private chats and on the web page."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Safety:
+        if self.suspect > self.unsafe:
+            raise PydanticCustomError(
+                "order", "suspect {low} is larger than unsafe {high}", {"low": self.suspect, "high": self.unsafe}
+            )
+        return self
+
+
+class Privacy(Section):
+    png_parameters: bool = False
+    """Write prompt, seed and settings into the PNG files, where other tools read them."""
+    history_days: int = Field(30, ge=0, le=36_500)
+    """Days a picture stays in history unless it is a favourite; 0 keeps it for good."""
+    strict_secrets: bool = False
+    """Refuse to start while other users of this computer can read a file that holds a secret; otherwise a warning."""
+
+
+class Storage(Section):
+    free_mb: int = Field(512, ge=0, le=1_048_576)
+    """Free space in MB below which nothing is taken any more, until there is room again."""
+    tidy_mb: int = Field(2048, ge=0, le=1_048_576)
+    """Free space in MB below which what can be made again is deleted; never a picture of the history."""
+
+
+class Backup(Section):
+    hours: float = Field(6.0, ge=0, le=8760)
+    """Hours between two copies of the database, each checked when it is made; 0 makes none."""
+    keep: int = Field(12, ge=1, le=1000)
+    """Copies that are kept: of the latest, and one for each of the last seven days."""
+    folder: UserPath | None = Field(None, json_schema_extra={"default": "/backup/realbot"})
+    """Folder of the copies, better on another disk; "backups" in the data folder by default."""
+    pictures: bool = False
+    """Copy pictures and trained styles too."""
+    recipients: tuple[str, ...] = ()
+    """Public keys of age (age1…) for which the copies are encrypted; only the private key opens them again."""
+
+
+class Monitor(Section):
+    host: str = Field("127.0.0.1", pattern=r"^\S+$")
+    """Address on which /healthz, /readyz and /metrics are served."""
+    port: int = Field(9464, ge=0, le=65_535)
+    """Port on which they are served; 0 takes a free one."""
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is logged at least; debug may hold what people wrote."""
+    format: Literal["auto", "json", "plain"] = "auto"
+    """One line each: JSON for machines or plain text; auto takes plain text on a terminal."""
+    file: UserPath | None = Field(None, json_schema_extra={"default": "/var/log/realbot/realbot.log"})
+    """File for the log beside standard error."""
+    file_mb: int = Field(20, ge=1, le=10_240)
+    """Size in MB at which a new file is begun."""
+    files: int = Field(5, ge=1, le=100)
+    """Files that are kept."""

@@ -1,0 +1,49 @@
+-- Limits by the hour, the month and the engine's seconds; bans; what pictures show and what became of it; how pictures
+-- are found again.
+
+-- Seconds of the engine that a request took; 0 until it is painted.
+ALTER TABLE charges ADD COLUMN seconds REAL NOT NULL DEFAULT 0;
+
+-- Who may not ask, in a server ("discord:123") or everywhere ("*"). `subject` is a person's key or, once they had
+-- everything deleted, the keyed hash that stands for it. `until` is a Unix time, NULL for good.
+CREATE TABLE bans (
+    subject TEXT NOT NULL,
+    place TEXT NOT NULL,
+    name TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT '',
+    author TEXT NOT NULL DEFAULT '',
+    at REAL NOT NULL,
+    until REAL,
+    PRIMARY KEY (subject, place)
+) STRICT, WITHOUT ROWID;
+
+-- What a classifier found in a picture, 0 harmless to 1. It belongs to the picture; thresholds are settings.
+CREATE TABLE checked (
+    image TEXT PRIMARY KEY,
+    checker TEXT NOT NULL,
+    score REAL NOT NULL,
+    at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Jobs whose pictures were not shown, and what moderators decided when their owner asked for another look.
+CREATE TABLE withheld (
+    job TEXT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
+    reason TEXT NOT NULL,
+    at REAL NOT NULL,
+    appealed REAL,
+    decision TEXT NOT NULL DEFAULT '' CHECK (decision IN ('', 'released', 'upheld')),
+    author TEXT NOT NULL DEFAULT '',
+    decided REAL
+) STRICT, WITHOUT ROWID;
+
+-- A 64-bit difference hash of each picture, by which a copy is recognised that was scaled or encoded anew.
+CREATE TABLE likeness (
+    image TEXT PRIMARY KEY,
+    hash INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What a job's words mean, as 16-bit floats; made when the extra for it is installed.
+CREATE TABLE meanings (
+    job INTEGER PRIMARY KEY REFERENCES jobs (seq) ON DELETE CASCADE,
+    vector BLOB NOT NULL
+) STRICT;
