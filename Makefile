@@ -7,7 +7,7 @@ TORCH  ?= torch==2.13.0
 # Test processes at a time; each has one thread to paint with.
 WORKERS ?= 2
 
-.PHONY: run test lint bench messages mini clean
+.PHONY: run test lint bench messages lock mini clean
 
 run: $(VENV)/.run
 	$(VENV)/bin/realbot run
@@ -27,6 +27,11 @@ bench: $(VENV)/.dev
 # Brings the translations in src/realbot/locale up to date with the sentences in the code.
 messages: $(VENV)/.dev
 	$(VENV)/bin/python recipes/messages.py
+
+# Every package with the hashes of its files, and the bill of materials, into deploy/; after a change of constraints.txt.
+lock: $(VENV)/.dev
+	$(PIP) install --quiet -c constraints.txt -e '.[lock,upscale,safety,meaning]'
+	$(VENV)/bin/python recipes/lock.py
 
 # Draws, trains and evaluates the bundled model; about three and a half hours on two cores, and goes on where it was stopped.
 mini: $(VENV)/.dev
