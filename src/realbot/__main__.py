@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from functools import partial
 from pathlib import Path
@@ -49,8 +50,9 @@ def run(config: Config = None) -> None:
     from realbot import app as parts
     from realbot import logs
 
+    _undumped()
     chosen = _settings(config)
-    logs.configure(chosen.secrets())
+    logs.configure(chosen.secrets(), chosen.log)
     asyncio.run(parts.run(chosen))
 
 
@@ -199,8 +201,8 @@ def settings(
     from rich.console import Console
     from rich.table import Table
 
-    from realbot.config import show
-    from realbot.config import template as written
+    from realbot.listing import show
+    from realbot.listing import template as written
 
     if template:
         print(written(), end="")
@@ -209,6 +211,14 @@ def settings(
     for key, value, origin in show(_settings(config)):
         table.add_row(key, value, origin)
     Console(highlight=False, markup=False).print(table)
+
+
+def _undumped() -> None:
+    """No crash of this process, or of one that it starts, leaves its memory on the disk: tokens are in it."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _settings(path: Path | None) -> Settings:

@@ -5,19 +5,16 @@ This is the only module that reads the environment. Whatever is wrong becomes on
 
 from __future__ import annotations
 
-import contextlib
-import json
+import logging
 import os
 import re
 import stat
-import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, get_origin
+from typing import Any, Self
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .errors import ConfigError
@@ -34,20 +31,27 @@ from .sections import (
     Telegram,
     Upscale,
     Web,
-    allowed,
     members,
     secrets,
 )
 
+log = logging.getLogger(__name__)
+
 PREFIX = "REALBOT_"
 #: Variables that are no settings: the file's path, and what Kubernetes sets for a service named "realbot".
 OTHERS = re.compile(r"REALBOT_(CONFIG|SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)")
-PLACE = re.compile(r"(discord|telegram|web|cli):\S+")
-MASK = "********"
+PLATFORMS = ("discord", "telegram", "web", "cli")
+#: What people can be beside the roles that a server gives them.
+RANKS = ("owners", "administrators")
+#: A server, chat or channel, "discord:1234", and a role, "discord:role:789" or "telegram:role:administrators".
+PLACE = re.compile(rf"({'|'.join(PLATFORMS)}):(?!role:)\S+")
+ROLE = re.compile(rf"({'|'.join(PLATFORMS)}):role:({'|'.join(RANKS)}|(?<=discord:role:)\d+)")
+#: What the numbers of places look like on platforms that have them.
+NUMBERS = {"discord": re.compile(r"\d+"), "telegram": re.compile(r"-?\d+")}
 
 
 class Override(Section):
-    """What one server or chat changes: any keys of these sections."""
+    """What one server, chat or role changes: any keys of these sections."""
 
     queue: dict[str, Any] = Field(default_factory=dict)
     cache: dict[str, Any] = Field(default_factory=dict)
@@ -115,7 +119,8 @@ class Settings(BaseSettings):
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _cautions: tuple[str, ...] = PrivateAttr(default=())
-    _places: dict[str, Settings] = PrivateAttr(default_factory=dict)
+    #: What `load` was called with.
+    _loaded: tuple[Path | None, Mapping[str, str]] | None = PrivateAttr(default=None)
 
     @classmethod
     def settings_customise_sources(
@@ -141,14 +146,32 @@ class Settings(BaseSettings):
             settings = cls(**tree)
         except ValidationError as error:
             raise source.explained(error, cls) from None
-        settings._origins.update({key: source.origins.get(key, "default") for key, _, _ in _leaves(settings)})
-        settings._places.update({place: settings._at(place, source) for place in settings.override})
+        settings._origins = {key: source.origin(key) for key, _, _ in leaves(settings)}
+        for place in settings.override:
+            settings._origins.update(settings._checked(place, source))
         settings._cautions = (*_readable(settings, file if present else None), *_exposed(settings))
+        settings._loaded = (path, environ)
         return settings
+
+    def again(self) -> Settings:
+        """What the same file and environment say now. Raises ConfigError as `load`."""
+        return self if self._loaded is None else type(self).load(*self._loaded)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that these settings come from: the configuration, be it there or not, and those of secrets."""
+        if self._loaded is None:
+            return ()
+        path, environ = self._loaded
+        named = [getattr(section, f"{key}_file") for _, section in _secretive(self) for key in secrets(type(section))]
+        return (path or Path(environ.get("REALBOT_CONFIG") or "realbot.toml"), *filter(None, named))
 
     @property
     def origins(self) -> Mapping[str, str]:
-        """Where each key's value came from: "default", the file's name, or "environment"."""
+        """Where each key's value came from: "default", "realbot.toml, line 12", or "environment".
+
+        What an override has follows, `override."discord:1".limits.per_day`.
+        """
         return self._origins
 
     @property
@@ -156,43 +179,59 @@ class Settings(BaseSettings):
         """What is allowed but unwise, one sentence each, for the log and `realbot doctor`."""
         return self._cautions
 
-    def for_place(self, *places: str) -> Settings:
-        """These settings as they hold in a server or chat, "discord:GUILD" or "telegram:CHAT".
+    def for_place(self, *keys: str) -> Settings:
+        """These settings as they hold in a server or chat, "discord:GUILD" or "telegram:CHAT", and for roles.
 
-        Of several places, such as a server and a channel in it, the last that has a value decides.
+        Of several places, such as a server and a channel in it, the last that has a value decides. Roles go over
+        places, "discord:role:789" or "telegram:role:administrators"; of several, the last in the file decides.
         """
-        own = [place for place in places if place in self._places]
-        if len(own) < 2:
-            return self._places[own[0]] if own else self
+        roles = [key for key in self.override if key in keys and ROLE.fullmatch(key)]
+        own = [*(key for key in keys if key in self.override and key not in roles), *roles]
+        if not own:
+            return self
         changed: dict[str, Section] = {}
-        for name in {name for place in own for name in self.override[place].model_fields_set}:
-            section: Section = getattr(self, name)
-            tables = [getattr(self.override[place], name) for place in own]
-            with contextlib.suppress(ValidationError):
-                values = {key: value for table in tables for key, value in table.items()}
-                changed[name] = type(section)(**{**section.model_dump(), **values})
-        return self._places[own[-1]].model_copy(update=changed)
+        origins = dict(self._origins)
+        for place in own:
+            for name in self.override[place].model_fields_set:
+                section: Section = changed.get(name) or getattr(self, name)
+                table = getattr(self.override[place], name)
+                try:
+                    changed[name] = type(section)(**{**section.model_dump(), **table})
+                except ValidationError as error:
+                    # Each goes with the settings, but not with the other.
+                    log.warning("[%s] is left out: %s", _table(place, name), error.errors()[0]["msg"])
+                    continue
+                origins |= {f"{name}.{key}": f"{place}, {self._origin(place, name, key)}" for key in table}
+        copy = self.model_copy(update={**changed, "override": {}})
+        copy._origins = origins
+        return copy
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret's value, for the log to strike out."""
-        return tuple(value.get_secret_value() for _, _, value in _leaves(self) if isinstance(value, SecretStr))
+        return tuple(value.get_secret_value() for _, _, value in leaves(self) if isinstance(value, SecretStr))
 
-    def _at(self, place: str, source: Source) -> Settings:
+    def _origin(self, place: str, name: str, key: str) -> str:
+        return self._origins.get(f"{_table(place, name)}.{quoted(key)}", "default")
+
+    def _checked(self, place: str, source: Source) -> dict[str, str]:
+        """Where the values of an override came from. Raises ConfigError for what is none."""
         prefix = f"override.{quoted(place)}"
-        if not PLACE.fullmatch(place):
-            message = f'{prefix}{source.at(prefix)} must name a place, such as [override."discord:1234".limits].'
+        if not _named(place):
+            usual = 'by its number, such as "discord:1234" or "discord:role:789".'
+            hint = f'did you mean "{meant}"?' if (meant := _meant(place)) else usual
+            message = f"{prefix}{source.at(prefix)} must name a place or a role{'; ' if meant else ' '}{hint}"
             raise ConfigError(message, key=prefix)
-        changed: dict[str, Section] = {}
+        origins = {}
         for name in sorted(self.override[place].model_fields_set):
             section: Section = getattr(self, name)
+            table = getattr(self.override[place], name)
             try:
-                changed[name] = type(section)(**{**section.model_dump(), **getattr(self.override[place], name)})
+                type(section)(**{**section.model_dump(), **table})
             except ValidationError as error:
-                raise source.explained(error, type(section), f"{prefix}.{name}") from None
-        copy = self.model_copy(update=changed)
-        copy._places = {}
-        copy._origins = {key: source.origins.get(f"{prefix}.{key}", origin) for key, origin in self._origins.items()}
-        return copy
+                raise source.explained(error, type(section), _table(place, name)) from None
+            keyed = [f"{_table(place, name)}.{quoted(key)}" for key in table]
+            origins |= {key: source.origin(key) for key in keyed}
+        return origins
 
 
 def environment() -> dict[str, str]:
@@ -200,71 +239,43 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
-def show(settings: Settings) -> list[tuple[str, str, str]]:
-    """Every key with its value as TOML (secrets masked, nothing for a value that is left out) and its origin."""
-    return [
-        (key, MASK if isinstance(value, SecretStr) else _toml(value), settings.origins.get(key, "default"))
-        for key, _, value in _leaves(settings)
-    ]
-
-
-def template() -> str:
-    """The text of `deploy/realbot.toml`: every setting, its default and one comment."""
-    lines = [
-        "# realbot: every setting with its default. A line that is commented out shows an example.",
-        "# The environment goes over this file: REALBOT_LIMITS__PER_DAY=20, REALBOT_DISCORD__TOKEN_FILE=/run/secrets/…",
-    ]
-    for name, field in Settings.model_fields.items():
-        section = _section(name)
-        if section is None:
-            lines += ["", *_comment(field), '# [override."discord:1234".limits]', "# per_day = 20"]
-            continue
-        off = "# " if field.default is None and name != "web" else ""
-        lines += ["", *_comment(field), f"{off}[{name}]"]
-        for key, entry in section.model_fields.items():
-            example = _example(key, entry)
-            dark = off or ("# " if entry.default in (None, PydanticUndefined) else "")
-            lines += ["", *_comment(entry), f"{dark}{key} = {example}"]
-    return "\n".join(lines) + "\n"
-
-
-def _section(name: str) -> type[Section] | None:
-    kinds = members(Settings.model_fields[name])
-    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
-
-
-def _comment(field: FieldInfo) -> list[str]:
-    told = (field.description or "").replace("\n", " ")
-    ranged = any(kind in (int, float) or get_origin(kind) is Literal for kind in members(field))
-    text = f"{told.removesuffix('.')} ({allowed(field)})." if ranged else told
-    return textwrap.wrap(text, 118, initial_indent="# ", subsequent_indent="# ")
-
-
-def _example(key: str, field: FieldInfo) -> str:
-    extra = field.json_schema_extra
-    if isinstance(extra, dict) and "default" in extra:
-        return _toml(extra["default"])
-    return _toml("…" if field.default in (None, PydanticUndefined) else field.default)
-
-
-def _toml(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case bool() | int() | float():
-            return json.dumps(value)
-        case tuple() | list():
-            return f"[{', '.join(_toml(part) for part in value)}]"
-    return json.dumps(str(value), ensure_ascii=False)
-
-
-def _leaves(settings: Settings) -> Iterator[tuple[str, FieldInfo, Any]]:
+def leaves(settings: Settings) -> Iterator[tuple[str, FieldInfo, Any]]:
     """Every setting of the sections that are on: key, field, value."""
     for name in type(settings).model_fields:
         section = getattr(settings, name)
         if isinstance(section, Section):
             for key, field in type(section).model_fields.items():
                 yield f"{name}.{key}", field, getattr(section, key)
+
+
+def section_of(name: str) -> type[Section] | None:
+    """The type of a section, None for `override`, which has none of its own."""
+    kinds = members(Settings.model_fields[name])
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
+
+
+def _table(place: str, name: str) -> str:
+    return f"override.{quoted(place)}.{name}"
+
+
+def _named(key: str) -> bool:
+    """Whether this names a place or a role."""
+    platform, _, rest = key.partition(":")
+    number = NUMBERS.get(platform)
+    return bool(ROLE.fullmatch(key) or (PLACE.fullmatch(key) and (number is None or number.fullmatch(rest))))
+
+
+def _meant(key: str) -> str:
+    """The place or role that a misspelt key was probably meant to name, or an empty text."""
+    platform, _, rest = key.partition(":")
+    near = nearest(platform, PLATFORMS)
+    kind, colon, role = rest.partition(":")
+    if colon:
+        rest = f"role:{role if role.isdecimal() else nearest(role, RANKS)}" if nearest(kind, ["role"]) else ""
+    elif rank := nearest(rest, RANKS):
+        rest = f"role:{rank}"
+    meant = f"{near}:{rest}"
+    return meant if _named(meant) else ""
 
 
 def _text(file: Path) -> str:
@@ -299,7 +310,7 @@ def _over(source: Source, environment: dict[str, Any]) -> dict[str, Any]:
     """The environment over the file. A secret from one place hides the same secret's other form from the file."""
     tree = dict(source.tree)
     for name, values in environment.items():
-        below, section = tree.get(name, {}), _section(name)
+        below, section = tree.get(name, {}), section_of(name)
         if not isinstance(below, dict) or section is None:
             continue
         forms = [{key, f"{key}_file"} for key in secrets(section)]
@@ -311,9 +322,8 @@ def _over(source: Source, environment: dict[str, Any]) -> dict[str, Any]:
 
 def _readable(settings: Settings, file: Path | None) -> Iterator[str]:
     """A warning for each file with a secret that other users can read; ConfigError when the settings are strict."""
-    for name in ("discord", "telegram", "web"):
-        section = getattr(settings, name)
-        for key in secrets(type(section)) if section is not None else ():
+    for name, section in _secretive(settings):
+        for key in secrets(type(section)):
             named: Path | None = getattr(section, f"{key}_file")
             written = file if settings.origins.get(f"{name}.{key}") not in ("default", "environment") else None
             path = named or written
@@ -323,6 +333,14 @@ def _readable(settings: Settings, file: Path | None) -> Iterator[str]:
             if settings.privacy.strict_secrets:
                 raise ConfigError(f"{message} (privacy.strict_secrets is on).", key=f"{name}.{key}")
             yield message
+
+
+def _secretive(settings: Settings) -> Iterator[tuple[str, Section]]:
+    """The sections that are on and have secrets."""
+    for name in type(settings).model_fields:
+        section = getattr(settings, name)
+        if isinstance(section, Section) and secrets(type(section)):
+            yield name, section
 
 
 def _others_read(path: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, core_schema
 
 from .errors import ConfigError
 from .grammar import nearest
@@ -19,10 +19,10 @@ from .sections import allowed, members
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 PART = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
 DOTTED = rf"{PART}(?:\s*\.\s*{PART})*"
-HEADER = re.compile(rf"\s*\[\s*({DOTTED})\s*\]")
+HEADER = re.compile(rf"\s*\[\[?\s*({DOTTED})\s*\]")
 ENTRY = re.compile(rf"\s*({DOTTED})\s*=")
-#: Errors whose message was written here, not by pydantic.
-OURS = frozenset({"both", "order", "secret_file", "webhook"})
+#: Errors whose message is pydantic's own, and is not shown. The others were written by validators of the sections.
+PLAIN = frozenset((*get_args(core_schema.ErrorType), "path_type", "kind"))
 
 
 class Source:
@@ -53,7 +53,15 @@ class Source:
         holders = [name for name in self.lines if key == name or key.startswith(f"{name}.")]
         if holders:
             return f" ({self.name}, line {self.lines[max(holders, key=len)]})"
+        inside = [line for name, line in self.lines.items() if name.startswith(f"{key}.")]
+        if inside:
+            return f" ({self.name}, line {min(inside)})"
         return f" ({self.name})" if below else ""
+
+    def origin(self, key: str) -> str:
+        """Where a value came from: "default", "environment" or "realbot.toml, line 12"."""
+        found = self.origins.get(key, "default")
+        return self.at(key).strip(" ()") if found == self.name else found
 
     def explained(self, error: ValidationError, model: type[BaseModel], prefix: str = "") -> ConfigError:
         """The first error as one line, with the number of further ones."""
@@ -73,7 +81,7 @@ class Source:
             variable = self.prefix + key.upper().replace(".", "__")
             section = key.split(".", maxsplit=1)[0]
             return f"{key} is missing: set {variable} or {variable}_FILE, or leave [{section}] out to turn it off"
-        if error["type"] in OURS:
+        if error["type"] not in PLAIN:
             key = f"{key}.{name}" if (name := error.get("ctx", {}).get("key")) else key
             return f"{key}{self.at(key) or at}: {error['msg']}"
         if field is None or any(_is_model(kind) for kind in members(field)) or get_origin(field.annotation) is dict:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import types
 from pathlib import Path
@@ -17,7 +18,15 @@ from pydantic_core import PydanticCustomError
 
 from .phrases import Phrase
 
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise PydanticCustomError("home", "nobody has that home folder") from None
+
+
+UserPath = Annotated[Path, AfterValidator(_expanded)]
 Url = r"^https?://[^\s/?#]+[^\s?#]*$"
 
 
@@ -31,15 +40,25 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _plain(cls, value: Any, info: Any) -> Any:
-        """`true` is not the number 1, and a list from the environment is written with commas."""
+        """`true` is not the number 1, and a list from the environment is written with commas or as JSON."""
         kinds = members(cls.model_fields[info.field_name])
         if isinstance(value, bool) and bool not in kinds:
             raise PydanticCustomError("kind", "not a truth value")
         if isinstance(value, str) and SecretStr in kinds:
             return value.strip()
         if isinstance(value, str) and any(get_origin(kind) is tuple for kind in kinds):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
+            return _listed(value)
         return value
+
+
+def _listed(text: str) -> Any:
+    """A list that is written as a text: "one, two" or ["one", "two"]; a text that is neither stays as it is."""
+    if not text.lstrip().startswith("["):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    try:
+        return tuple(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
 
 
 class Secretive(Section):
@@ -66,7 +85,7 @@ def _secret(name: str, path: Any) -> str:
         raise PydanticCustomError("secret_file", "is not a path", context)
     try:
         text = Path(path).expanduser().read_bytes()[:4096].decode().strip()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "is not text"
         told = {**context, "path": str(path), "reason": reason}
         raise PydanticCustomError("secret_file", "{path}: {reason}", told) from None
@@ -251,7 +270,7 @@ def allowed(field: FieldInfo) -> str:
         *most, last = get_args(kind)
         return Phrase("{most} or {last}", most=", ".join(most), last=last)
     if get_origin(kind) is tuple:
-        return 'a list of texts, ["one", "two"]'
+        return "a list of whole numbers, [1, 2]" if int in get_args(kind) else 'a list of texts, ["one", "two"]'
     if kind in (int, float):
         return _range(field, whole=kind is int)
     if kind is bool:
