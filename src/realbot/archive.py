@@ -12,6 +12,7 @@ from pathlib import Path
 import aiosqlite
 
 from . import rows
+from .actions import LATE
 from .errors import Invalid, NotYours
 from .jobs import ImageId, User
 from .pictures import Pictures
@@ -101,29 +102,26 @@ class Archive:
         if not await self._change(sql, {"on": int(on), "job": job_id, "user": user.key}):
             raise NotYours
 
-    async def forget(self, user: User, job_id: str) -> None:
-        """Delete a job and the pictures no other job refers to. Raises NotYours when the person has no such job."""
-
-        async def work(db: aiosqlite.Connection) -> list[ImageId] | None:
-            sql = f"SELECT seq FROM jobs WHERE id = :job AND {MINE}"
-            found = await rows.one(db, sql, {"job": job_id, "user": user.key})
-            return None if found is None else await deleted(db, [found["seq"]])
-
-        images = await self._writer.run(work)
-        if images is None:
-            raise NotYours
-        await self._drop(images)
-
     async def expire(self, before: float) -> int:
         """Delete finished jobs created before a Unix time, but for favourites, and return how many.
 
-        Old charges and codes go too, and messages that no front-end opened for so long, and for three days at least.
+        Old changes of rules go too, what counts no longer, and messages that no front-end opened for so long, and for
+        three days at least.
         """
+        now = self._clock()
+        others = {
+            "DELETE FROM charges WHERE at < ?": min(before, now - rows.COUNTED),
+            "DELETE FROM inbox WHERE at < ?": min(before, now - 3 * rows.DAY),
+            "DELETE FROM audit WHERE at < ?": before,
+            "DELETE FROM brought WHERE at < ?": now - KEEP,
+            "DELETE FROM codes WHERE expires <= ?": now,
+            "DELETE FROM actions WHERE expires < ?": now - LATE,
+            "DELETE FROM tallied WHERE hour * 3600 < ?": now - rows.COUNTED,
+        }
 
         async def work(db: aiosqlite.Connection) -> tuple[int, list[ImageId]]:
-            await db.execute("DELETE FROM charges WHERE at < ?", (min(before, self._clock() - 2 * rows.DAY),))
-            await db.execute("DELETE FROM inbox WHERE at < ?", (min(before, self._clock() - 3 * rows.DAY),))
-            await db.execute("DELETE FROM codes WHERE expires <= ?", (self._clock(),))
+            for sql, then in others.items():
+                await db.execute(sql, (then,))
             found = await rows.rows(
                 db,
                 "SELECT seq FROM jobs WHERE created < ? AND favourite = 0 AND state NOT IN"
@@ -142,6 +140,26 @@ class Archive:
         if total:
             await self.scrub()
         return total
+
+    async def older(self, before: float) -> dict[str, int]:
+        """How much is there, by table, that `expire` should have deleted; nothing for a table where all is well."""
+        counts = {
+            "jobs": "SELECT count(*) FROM jobs WHERE created < :before AND favourite = 0 AND state NOT IN"
+            " ('accepted', 'running', 'produced', 'delivering')",
+            "charges": "SELECT count(*) FROM charges WHERE at < min(:before, :counted)",
+            "inbox": "SELECT count(*) FROM inbox WHERE at < min(:before, :replayed)",
+            "audit": "SELECT count(*) FROM audit WHERE at < :before",
+            "brought": "SELECT count(*) FROM brought WHERE at < min(:before, :kept)",
+            "checked": "SELECT count(*) FROM checked WHERE at < :before AND image NOT IN (SELECT image FROM pictures)",
+        }
+        now = self._clock()
+        values = {"before": before, "counted": now - rows.COUNTED, "replayed": now - 3 * rows.DAY, "kept": now - KEEP}
+
+        async def work(db: aiosqlite.Connection) -> dict[str, int]:
+            found = {name: (await rows.rows(db, sql, values))[0][0] for name, sql in counts.items()}
+            return {name: count for name, count in found.items() if count}
+
+        return await self._writer.run(work, write=False)
 
     async def scrub(self) -> None:
         """Rewrite the word index and empty the log, so that the files hold no trace of what was deleted."""
@@ -254,10 +272,28 @@ class Archive:
                 del self._fresh[image]
 
 
+#: What administrators are told of the use of a server, of jobs that are not there any more. Nobody is named in it.
+_TALLIED = """
+    INSERT INTO tallied (server, hour, pictures, answers, waited)
+    SELECT server, CAST(created / 3600 AS INTEGER),
+        (SELECT count(*) FROM pictures WHERE job = jobs.seq AND role = 'result'),
+        NOT cached, CASE WHEN cached THEN 0 ELSE coalesce(finished - created, 0) END
+    FROM jobs WHERE seq = ? AND state IN ('produced', 'delivering', 'delivered', 'kept')
+    ON CONFLICT DO UPDATE SET pictures = pictures + excluded.pictures, answers = answers + excluded.answers,
+        waited = waited + excluded.waited
+"""
+
+
 async def deleted(db: aiosqlite.Connection, seqs: Sequence[int]) -> list[ImageId]:
-    """Delete jobs and return the pictures they referred to."""
+    """Delete jobs and what is known of their pictures, count them, and return the pictures they referred to."""
     images: list[ImageId] = []
     for seq in seqs:
         images += [row["image"] for row in await rows.rows(db, "SELECT image FROM pictures WHERE job = ?", (seq,))]
+        await db.execute(_TALLIED, (seq,))
         await db.execute("DELETE FROM jobs WHERE seq = ?", (seq,))
+    for table in ("checked", "likeness"):
+        await db.executemany(
+            f"DELETE FROM {table} WHERE image = ? AND image NOT IN (SELECT image FROM pictures)",
+            [(image,) for image in images],
+        )
     return images

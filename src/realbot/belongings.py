@@ -11,20 +11,26 @@ import secrets
 import sqlite3
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 
-from . import rows
+from . import audit, bans, rows
 from .archive import deleted
+from .bans import Bans
+from .errors import NotYours
 from .inbox import OPENED, Inbox
 from .jobs import ImageId, User
 from .people import People
 from .registry import Registry
-from .rows import ACCOUNTS, DAY, MINE
+from .rows import ACCOUNTS, COUNTED, MINE
+from .tombstones import Tombstones, applied, apply
 from .wardrobe import Wardrobe
-from .writer import Writer
+from .writer import Work, Writer
+
+T = TypeVar("T")
 
 #: Tables beside the jobs that hold something of a person, and the column that says of whom.
 OWNED = {
@@ -37,19 +43,32 @@ OWNED = {
     "codes": "user_key",
     "trained": "user_key",
     "brought": "user_key",
+    "bans": "subject",
 }
 #: Seconds for which a file that was handed out stays on the disk.
 STAY = 3600.0
+_NEVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """What was deleted with one account, or with one job or style that came back."""
+
+    jobs: int = 0
+    images: list[ImageId] = field(default_factory=list)
+    styles: list[tuple[str, str]] = field(default_factory=list)  #: names and jobs
 
 
 class Belongings(Registry, Inbox):
     """The part of the store that answers a person's right to see and to delete."""
 
-    def __init__(self, folder: Path, writer: Writer, clock: Callable[[], float], pepper: bytes) -> None:
+    def __init__(self, folder: Path, writer: Writer, clock: Callable[[], float], tombstones: Tombstones) -> None:
         super().__init__(folder, writer, clock)
-        self._pepper = pepper
-        self.people = People(writer, clock, pepper)
-        self.wardrobe = Wardrobe(folder, writer, self.people, clock)
+        self.tombstones = tombstones
+        self._pepper = tombstones.pepper
+        self.people = People(writer, clock, self._pepper)
+        self.bans = Bans(writer, clock, self._pepper, self.people)
+        self.wardrobe = Wardrobe(folder, writer, self.people, clock, tombstones)
 
     async def export(self, user: User, *, pictures: bool = True) -> Path:
         """A ZIP file with every row and picture of a person, of all linked accounts, for the process's owner to read.
@@ -84,36 +103,92 @@ class Belongings(Registry, Inbox):
     async def erase(self, user: User) -> int:
         """Delete every row, picture and file of a person, of all linked accounts, and return how many jobs there were.
 
-        What counts against the limits of these 24 hours stays under a keyed hash, so that deleting is no way around
-        them; administrators' changes stay without a name, and the ids of messages stay without content.
+        What counts against the limits stays for a month under a keyed hash, so that deleting is no way around them;
+        administrators' changes stay without a name, and the ids of messages stay without content.
         """
 
-        async def work(db: aiosqlite.Connection) -> tuple[list[str], int, list[ImageId], list[tuple[str, str]]]:
-            trained = await rows.rows(db, f"SELECT name, job FROM trained WHERE {MINE}", {"user": user.key})
-            found = await rows.rows(db, f"SELECT seq FROM jobs WHERE {MINE}", {"user": user.key})
-            images = await deleted(db, [row["seq"] for row in found])
-            keys = [row["user_key"] for row in await rows.rows(db, ACCOUNTS, {"user": user.key})]
-            for key in keys:
-                await self._part(db, key)
-            return keys, len(found), images, [(row["name"], row["job"]) for row in trained]
+        keys = self.people.accounts(user.key)
 
-        keys, gone, images, styles = await self._writer.run(work)
+        async def work(db: aiosqlite.Connection) -> list[_Gone]:
+            return [await self._gone(db, key) for key in keys]
+
+        gone = await self._buried([("person", key) for key in keys], work)
         await self.people.open()
-        await self.wardrobe.gone(styles)
-        await self._drop(images)
+        await self._clean(gone, keys)
+        return sum(one.jobs for one in gone)
+
+    async def forget(self, user: User, job_id: str) -> None:
+        """Delete a job and the pictures no other job refers to. Raises NotYours when the person has no such job."""
+        own = f"SELECT seq FROM jobs WHERE id = :job AND {MINE}"
+        asked = {"job": job_id, "user": user.key}
+        if await self._writer.run(lambda db: rows.one(db, own, asked), write=False) is None:
+            raise NotYours
+
+        async def work(db: aiosqlite.Connection) -> list[ImageId]:
+            return await deleted(db, [row["seq"] for row in await rows.rows(db, own, asked)])
+
+        await self._drop(await self._buried([("job", job_id)], work))
+
+    async def revived(self) -> int:
+        """Delete again what this database, which is an older copy, has back; how many people, jobs and styles.
+
+        What was deleted before its time stays deleted, and what came after a deletion stays.
+        """
+        stones = self.tombstones.after(await self._writer.run(applied, write=False))
+        if not stones:
+            return 0
+        told = {(stone.kind, stone.hash): stone.at for stone in stones}
+
+        async def work(db: aiosqlite.Connection) -> list[_Gone]:
+            gone = [
+                await self._gone(db, key, told["person", self._alias(key)])
+                for key in await _everybody(db)
+                if ("person", self._alias(key)) in told
+            ]
+            if any(kind == "job" for kind, _ in told):
+                jobs = await rows.rows(db, "SELECT seq, id FROM jobs")
+                back = [row["seq"] for row in jobs if ("job", self.tombstones.hash("job", row["id"])) in told]
+                if back:
+                    gone.append(_Gone(len(back), await deleted(db, back)))
+            for row in await rows.rows(db, "SELECT name, job FROM trained"):
+                if ("style", self.tombstones.hash("style", f"{row['name']} {row['job']}")) in told:
+                    await db.execute("DELETE FROM trained WHERE name = ?", (row["name"],))
+                    gone.append(_Gone(styles=[(row["name"], row["job"])]))
+            await apply(db, stones[-1].number)
+            return gone
+
+        gone = await self._writer.run(work)
+        await self._clean(gone, [])
+        return len(gone)
+
+    async def _gone(self, db: aiosqlite.Connection, key: str, before: float = _NEVER) -> _Gone:
+        """Delete what one account has, of its jobs those from before a Unix time."""
+        trained = await rows.rows(db, "SELECT name, job FROM trained WHERE user_key = ?", (key,))
+        found = await rows.rows(db, "SELECT seq FROM jobs WHERE user_key = ? AND created <= ?", (key, before))
+        images = await deleted(db, [row["seq"] for row in found])
+        await self._part(db, key)
+        return _Gone(len(found), images, [(row["name"], row["job"]) for row in trained])
+
+    async def _buried(self, marks: Sequence[tuple[str, str]], work: Work[T]) -> T:
+        return await self.tombstones.bury(self._writer, marks, self._clock(), work)
+
+    async def _clean(self, gone: Sequence[_Gone], keys: Sequence[str]) -> None:
+        """Delete the files of what is in no row any more, and every trace of it in the others."""
+        await self.wardrobe.gone([style for one in gone for style in one.styles])
+        await self._drop([image for one in gone for image in one.images])
         for key in keys:
             await asyncio.to_thread(self._unpack, f"{self._alias(key)[:16]}-*")
         await self.scrub()
-        return gone
 
     async def _part(self, db: aiosqlite.Connection, key: str) -> None:
         """Delete what one account has beside its jobs."""
         for table, column in OWNED.items():
-            if table not in ("charges", "audit", "inbox"):
+            if table not in ("charges", "audit", "inbox", "bans"):
                 await db.execute(f"DELETE FROM {table} WHERE {column} = ?", (key,))
-        await db.execute("DELETE FROM charges WHERE user_key = ? AND at < ?", (key, self._clock() - 2 * DAY))
+        await db.execute("DELETE FROM charges WHERE user_key = ? AND at < ?", (key, self._clock() - COUNTED))
         await db.execute("UPDATE OR REPLACE charges SET user_key = ? WHERE user_key = ?", (self._alias(key), key))
-        await db.execute("UPDATE audit SET author = '' WHERE author = ?", (key,))
+        await bans.disown(db, key, self._alias(key))
+        await audit.disown(db, key, self._alias(key))
         await db.execute(f"{OPENED} WHERE owner = ?", (self._clock(), key))
 
     def _alias(self, user_key: str) -> str:
@@ -152,3 +227,10 @@ def _readable(row: sqlite3.Row) -> dict[str, Any]:
         if isinstance(data.get(name), str):
             data[name] = json.loads(data[name])
     return data
+
+
+async def _everybody(db: aiosqlite.Connection) -> list[str]:
+    """The key of every account of which something is kept."""
+    tables = {"jobs": "user_key", **OWNED}
+    union = " UNION ".join(f"SELECT {column} AS key FROM {table}" for table, column in tables.items())
+    return [row["key"] for row in await rows.rows(db, f"SELECT key FROM ({union}) WHERE key <> ''")]

@@ -20,6 +20,8 @@ Arguments: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
 #: In seconds.
 DAY = 86_400.0
+#: Seconds for which what was charged is kept: limits look back 30 days at most.
+COUNTED = 31 * DAY
 
 
 @dataclass(frozen=True, slots=True)

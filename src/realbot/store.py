@@ -26,6 +26,7 @@ from .belongings import Belongings
 from .errors import ConfigError, NotYours
 from .jobs import Generate, ImageId, Origin, Request, Train, User, to_json
 from .rows import ACCOUNTS, JOB, OWN, Circle, Row, Usage
+from .tombstones import Tombstones
 from .writer import PATIENCE, Connection, Writer, finish
 
 __all__ = ["Row", "Store", "Usage"]
@@ -52,16 +53,18 @@ class Store(Belongings):
         lock = await _locked(folder)
         ledger = database.Ledger(folder)
         try:
-            pepper = await finish(asyncio.ensure_future(asyncio.to_thread(_ready, folder, ledger)))
-            assert pepper is not None
+            tombstones = await finish(asyncio.ensure_future(asyncio.to_thread(_ready, folder, ledger)))
+            assert tombstones is not None
             async with Connection(folder / database.NAME) as db:
                 db.row_factory = sqlite3.Row
                 for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
                     await (await db.execute(f"PRAGMA {pragma}")).close()
                 writer = Writer(db, ledger.commits, ledger.write, folder)
                 try:
-                    store = cls(folder, writer, clock, pepper)
+                    store = cls(folder, writer, clock, tombstones)
+                    await store.revived()
                     await store.people.open()
+                    await store.bans.open()
                     await store.wardrobe.open()
                     await store.sweep()
                     yield store
@@ -249,9 +252,9 @@ class Store(Belongings):
             (rows.text(reason), job_id),
         )
 
-    async def cancel(self, job_id: str) -> bool:
-        """Give it up before it is produced; it is not charged."""
-        return await self._end(job_id, "cancelled", "", "")
+    async def cancel(self, job_id: str, detail: str = "") -> bool:
+        """Give it up before it is produced, for a reason that its person is told; it is not charged."""
+        return await self._end(job_id, "cancelled", "", detail)
 
     async def fail(self, job_id: str, kind: str, detail: str) -> bool:
         """Give it up because of an error, named by its class; it is not charged."""
@@ -342,12 +345,13 @@ async def _locked(folder: Path) -> FileLock:
         await asyncio.sleep(0.05)
 
 
-def _ready(folder: Path, ledger: database.Ledger) -> bytes:
-    """Check and migrate the database, open the ledger where it stands, and return the key of its hashes."""
+def _ready(folder: Path, ledger: database.Ledger) -> Tombstones:
+    """Check and migrate the database, open the ledger where it stands, and return what was deleted from it for good."""
     known = database.steps()
     have = database.check(folder, known, ledger.read())
     database.migrate(folder, have, known)
     database.tidy(folder, time.time())
     with closing(sqlite3.connect(folder / database.NAME)) as db:
-        ledger.open(*database.identity(db))
-        return database.pepper(db)
+        name, commits = database.identity(db)
+        ledger.open(name, commits)
+        return Tombstones(folder, name, database.pepper(db))

@@ -1,4 +1,4 @@
-"""What a server's administrators are told of its use. Nobody is named in it."""
+"""What a server's administrators are told of its use, also of what is deleted by now. Nobody is named in it."""
 
 # ruff: noqa: S608 - the parts of these queries are constants
 
@@ -42,12 +42,20 @@ async def tally(db: aiosqlite.Connection, server: str, now: float) -> Stats:
         f" (SELECT seq, created {done}) ON seq = job WHERE role = 'result'",
         values,
     )
+    gone = await rows.one(
+        db,
+        "SELECT total(pictures) AS month, total(pictures * (hour * 3600 >= :day)) AS today, total(answers) AS answers,"
+        f" total(waited) AS waited FROM tallied WHERE {here} AND hour * 3600 >= :month",
+        values,
+    )
     people = await rows.one(
         db,
         f"SELECT count(DISTINCT user_key) AS people, total(state IN ('accepted', 'running')) AS waiting {jobs}",
         values,
     )
-    wait = await rows.one(db, f"SELECT avg(finished - created) AS wait {done} AND NOT cached", values)
+    wait = await rows.one(
+        db, f"SELECT count(*) AS answers, total(finished - created) AS waited {done} AND NOT cached", values
+    )
     score = await rows.one(
         db, f"SELECT avg(actual BETWEEN low AND high) AS share FROM scores WHERE {here} AND at > :month", values
     )
@@ -59,15 +67,17 @@ async def tally(db: aiosqlite.Connection, server: str, now: float) -> Stats:
         values,
     )
     assert counted is not None
+    assert gone is not None
     assert people is not None
     assert wait is not None
     assert score is not None
+    answers = wait["answers"] + gone["answers"]
     return Stats(
-        today=int(counted["today"]),
-        month=counted["month"],
+        today=int(counted["today"] + gone["today"]),
+        month=int(counted["month"] + gone["month"]),
         people=people["people"],
         waiting=int(people["waiting"]),
-        wait=wait["wait"],
+        wait=(wait["waited"] + gone["waited"]) / answers if answers else None,
         accuracy=score["share"],
         styles=tuple((row["name"], row["times"]) for row in styles),
     )

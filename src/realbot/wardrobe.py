@@ -17,6 +17,7 @@ from .people import People
 from .pictures import copy, sync
 from .places import EVERYWHERE
 from .styles import Style
+from .tombstones import Tombstones
 from .writer import Writer
 
 #: What stays of a training that is over.
@@ -38,11 +39,13 @@ class Trained:
 class Wardrobe:
     """Who may wear what is in memory and in the store; asking never waits."""
 
-    def __init__(self, folder: Path, writer: Writer, people: People, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, folder: Path, writer: Writer, people: People, clock: Callable[[], float], tombstones: Tombstones
+    ) -> None:
         #: Where the files of finished styles lie. What is there and in no row is nobody's, and nobody may use it.
         self.folder = folder / "trained"
         self._school = folder / "school"
-        self._writer, self._people, self._clock = writer, people, clock
+        self._writer, self._people, self._clock, self._tombstones = writer, people, clock, tombstones
         self._styles: dict[str, Trained] = {}
 
     async def open(self) -> None:
@@ -132,7 +135,12 @@ class Wardrobe:
     async def discard(self, user: User, name: str) -> None:
         """Delete a style and its file for good. Raises NotYours."""
         found = self._mine(user, name)
-        await self._writer.run(lambda db: rows.count(db, "DELETE FROM trained WHERE name = ?", (name,)))
+        await self._tombstones.bury(
+            self._writer,
+            [("style", f"{name} {found.job}")],
+            self._clock(),
+            lambda db: rows.count(db, "DELETE FROM trained WHERE name = ?", (name,)),
+        )
         await self.gone([(name, found.job)])
 
     async def gone(self, styles: Sequence[tuple[str, str]]) -> None:

@@ -5,10 +5,12 @@
 ALTER TABLE charges ADD COLUMN seconds REAL NOT NULL DEFAULT 0;
 
 -- Who may not ask, in a server ("discord:123") or everywhere ("*"). `subject` is a person's key or, once they had
--- everything deleted, the keyed hash that stands for it. `until` is a Unix time, NULL for good.
+-- everything deleted, the keyed hash that stands for it. A ban holds for each account that its person had: `via` names
+-- the one that was banned, empty for that one itself. `until` is a Unix time, NULL for good.
 CREATE TABLE bans (
     subject TEXT NOT NULL,
     place TEXT NOT NULL,
+    via TEXT NOT NULL DEFAULT '',
     name TEXT NOT NULL DEFAULT '',
     reason TEXT NOT NULL DEFAULT '',
     author TEXT NOT NULL DEFAULT '',
@@ -47,3 +49,14 @@ CREATE TABLE meanings (
     job INTEGER PRIMARY KEY REFERENCES jobs (seq) ON DELETE CASCADE,
     vector BLOB NOT NULL
 ) STRICT;
+
+-- How much was painted in an hour by jobs that are deleted by now, so that the numbers of a server stay right. Nobody is
+-- named in it.
+CREATE TABLE tallied (
+    server TEXT NOT NULL,
+    hour INTEGER NOT NULL,
+    pictures INTEGER NOT NULL,
+    answers INTEGER NOT NULL,
+    waited REAL NOT NULL,
+    PRIMARY KEY (server, hour)
+) STRICT, WITHOUT ROWID;
