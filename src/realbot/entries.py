@@ -56,7 +56,7 @@ def revived(row: Row) -> Job:
         case "accepted" | "running":
             status: Status = Waiting(1)
         case "cancelled":
-            status = Cancelled()
+            status = Cancelled(row.detail)
         case "failed":
             status = Failed(row.error, row.detail)
         case "quarantined":

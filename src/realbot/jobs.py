@@ -15,8 +15,9 @@ from typing import Any, Literal, TypeAlias
 #: sha256 of a picture file, 64 lowercase hex digits.
 ImageId: TypeAlias = str
 
-#: Where a painted picture may be shown: in the place it was asked for, to its person alone, or in the history only.
-Showing: TypeAlias = Literal["here", "directly", "nowhere"]
+#: Where a painted picture may be shown: in the place it was asked for, there behind a spoiler, to its person alone,
+#: nowhere until a moderator says so, or in the history only.
+Showing: TypeAlias = Literal["here", "spoiler", "directly", "withheld", "nowhere"]
 
 #: Seeds are unsigned 32-bit numbers, which every front-end can show and every tool accepts.
 SEEDS = 2**32
@@ -49,6 +50,7 @@ class Origin:
     parent: str = ""  #: the channel that a thread belongs to
     adult: bool = False  #: the place is open to adults only
     private: bool = False  #: only the person who asks sees the card
+    shared: bool = False  #: other people see the place though it belongs to no server
 
     @property
     def server_key(self) -> str:
@@ -92,6 +94,7 @@ class Generate:
     reference: ImageId | None = None  #: a picture whose look is taken
     reference_weight: float | None = None  #: how much of the look, 0..1
     model: str | None = None
+    avoid: str = ""  #: what the place puts before the negative prompt; the desk writes it, whatever was asked
 
 
 #: How much larger the sides of a picture can become.
@@ -172,7 +175,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    pass
+    detail: str = ""  #: why somebody else did it, a sentence a person may read, or empty
 
 
 Status: TypeAlias = Waiting | Running | Done | Failed | Cancelled
@@ -267,7 +270,7 @@ def canonical(data: Any) -> bytes:
 #: Fields in which 1 and 1.0 are the same.
 _FLOATS = ("guidance", "true_cfg", "strength", "reference_weight")
 #: Fields that pictures were painted without.
-_LATER = ("region", "reference_weight")
+_LATER = ("region", "reference_weight", "avoid")
 
 
 def key_of(request: Request, fingerprint: str) -> str:

@@ -11,15 +11,13 @@ from typing import Any
 
 import aiosqlite
 
-from . import rows
+from . import audit, rows
 from .actions import LATE, Action, Asking, fresh
 from .archive import Archive
+from .audit import Change
 from .errors import Invalid, NotYours, Refused
 from .rows import ACCOUNTS, DAY
 from .tally import Stats, tally
-
-#: Changes of a place's rules that are kept for each place.
-CHANGES = 1000
 
 
 _NARROW = """
@@ -184,35 +182,19 @@ class Registry(Archive):
                 if cache.get("scope", "everyone") != "everyone" or not cache.get("enabled", True):
                     scope = cache.get("scope", "user") if cache.get("enabled", True) else "user"
                     await db.execute(_NARROW, {"key": key, "scope": scope})
-            await _note(db, self._clock(), key, author, change)
+            await audit.note(db, self._clock(), key, author, change)
 
         await self._writer.run(work)
 
     async def note(self, key: str, author: str, change: Mapping[str, Any]) -> None:
-        """Note what somebody did to a place."""
-        await self._writer.run(lambda db: _note(db, self._clock(), key, author, change))
+        """Note what somebody did to a place; whom it is about stands under "person", with "name" and "reason"."""
+        await self._writer.run(lambda db: audit.note(db, self._clock(), key, author, change))
 
-    async def audit(self, key: str, limit: int) -> list[tuple[float, str, dict[str, Any]]]:
-        """The last changes of a place's rules as (Unix time, key of who did it, change), the latest first."""
-        found = await self._writer.run(
-            lambda db: rows.rows(
-                db, "SELECT at, author, change FROM audit WHERE key = ? ORDER BY seq DESC LIMIT ?", (key, limit)
-            ),
-            write=False,
-        )
-        return [(row["at"], row["author"], json.loads(row["change"])) for row in found]
+    async def audit(self, keys: Sequence[str] | None, limit: int, before: int | None = None) -> list[Change]:
+        """The last changes of places within a year, of all of them for None, the latest first."""
+        since = self._clock() - audit.YEAR
+        return await self._writer.run(lambda db: audit.changes(db, keys, limit, before, since), write=False)
 
     async def tally(self, server: str) -> Stats:
         """What a server's administrators are told of its use; of all servers and places for an empty key."""
         return await self._writer.run(lambda db: tally(db, server, self._clock()), write=False)
-
-
-async def _note(db: aiosqlite.Connection, now: float, key: str, author: str, change: Mapping[str, Any]) -> None:
-    await db.execute(
-        "INSERT INTO audit (at, key, author, change) VALUES (?, ?, ?, ?)", (now, key, author, json.dumps(dict(change)))
-    )
-    await db.execute(
-        "DELETE FROM audit WHERE key = ? AND seq <="
-        " (SELECT seq FROM audit WHERE key = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)",
-        (key, key, CHANGES),
-    )

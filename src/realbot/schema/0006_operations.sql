@@ -1,8 +1,21 @@
 -- Limits by the hour, the month and the engine's seconds; bans; what pictures show and what became of it; how pictures
 -- are found again.
 
--- Seconds of the engine that a request took; 0 until it is painted.
+-- Seconds of the engine that a request took, and until it is painted those that are expected.
 ALTER TABLE charges ADD COLUMN seconds REAL NOT NULL DEFAULT 0;
+
+DROP INDEX charges_user;
+CREATE INDEX charges_user ON charges (user_key, at, pictures, seconds);
+CREATE INDEX jobs_line_server ON jobs (server) WHERE state IN ('accepted', 'running');
+
+-- Until when a server's administrators have handed back what a person had asked for; it counts against what they
+-- settled themselves no longer.
+CREATE TABLE forgiven (
+    user_key TEXT NOT NULL,
+    place TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (user_key, place)
+) STRICT, WITHOUT ROWID;
 
 -- Who may not ask, in a server ("discord:123") or everywhere ("*"). `subject` is a person's key or, once they had
 -- everything deleted, the keyed hash that stands for it. A ban holds for each account that its person had: `via` names
@@ -26,6 +39,20 @@ CREATE TABLE checked (
     score REAL NOT NULL,
     at REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Nothing is known of a picture that is in no job any more, nor was brought lately.
+CREATE TRIGGER pictures_checked AFTER DELETE ON pictures
+WHEN NOT EXISTS (SELECT 1 FROM pictures WHERE image = OLD.image)
+    AND NOT EXISTS (SELECT 1 FROM brought WHERE image = OLD.image)
+BEGIN
+    DELETE FROM checked WHERE image = OLD.image;
+END;
+CREATE TRIGGER brought_checked AFTER DELETE ON brought
+WHEN NOT EXISTS (SELECT 1 FROM pictures WHERE image = OLD.image)
+    AND NOT EXISTS (SELECT 1 FROM brought WHERE image = OLD.image)
+BEGIN
+    DELETE FROM checked WHERE image = OLD.image;
+END;
 
 -- Jobs whose pictures were not shown, and what moderators decided when their owner asked for another look.
 CREATE TABLE withheld (
