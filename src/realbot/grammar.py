@@ -292,6 +292,7 @@ def _read_styles(text: str, mark: _Mark, draft: _Draft) -> int:
 
 def write(request: Generate) -> str:
     """The recipe line of a request, as short as it can be: `parse(write(request)) == request`."""
+    request = replace(request, avoid="")
     options = [f"{name}:{_value(value)}" for name, value in _values(request)]
     negative = request.negative
     lines = (

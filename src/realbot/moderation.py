@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -90,7 +91,8 @@ class Reading:
 @lru_cache(maxsize=4)
 def readings(text: str) -> tuple[Reading, ...]:
     """Every way a person might read `text`; for matching only."""
-    text = LONG_RUN.sub(r"\1\1\1", text.encode("utf-8", "ignore").decode())
+    # A soft hyphen is a place where a word may be broken, not the end of one.
+    text = LONG_RUN.sub(r"\1\1\1", text.encode("utf-8", "ignore").decode().replace("\u00ad", ""))
     plain = _plain(text)
     # Both orders: a right-to-left override is understood by the first, blanks without width by the second. Letters
     # that the table of look-alikes takes for others (ó for p) are read without their accents as well.
@@ -107,13 +109,42 @@ class Sought:
     bare: str  #: what must be among the letters of the text, so that most texts need no pattern
 
     def stands_in(self, text: str) -> bool:
+        return next(self.spans(text), None) is not None
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where it begins and ends in a text that is folded as it is."""
         for pattern in _patterns(self.folded):
             for match in pattern.finditer(text):
                 # One letter more or less is another word (god, good); three in a row are stretched.
                 found = GAPS.sub("", match[0])
                 if "*" in self.folded or found == GAPS.sub("", self.folded) or STRETCHED.search(found):
-                    return True
-        return False
+                    yield match.span()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A reading made letter by letter, so that each of its letters has a place in the text that was written."""
+
+    reading: Reading
+    places: tuple[int, ...]
+    length: int  #: of the text that was written
+
+    def spans(self, word: str) -> Iterator[tuple[int, int]]:
+        """Where a word stands in the text that was written, with the marks and invisible characters behind it."""
+        for form in _forms(word, self.reading.plain):
+            if form.bare in self.reading.bare:
+                for start, end in form.spans(self.reading.text):
+                    yield self.places[start], self.places[end] if end < len(self.places) else self.length
+
+
+def views(text: str) -> Iterator[View]:
+    """The ways to read a text in which each letter is where it was written."""
+    for fold in (_plain, _bared, _looked):
+        folded = [fold(sign) for sign in text]
+        places = tuple(place for place, signs in enumerate(folded) for _ in signs)
+        written = "".join(folded)
+        for read in dict.fromkeys((written, _unleet(written, LEET), _unleet(written, LEET_I))):
+            yield View(Reading(read, _bare(read), fold is _plain and read == written), places, len(text))
 
 
 @lru_cache(maxsize=128)
@@ -172,6 +203,16 @@ def _unaccented(text: str) -> str:
 
 def _look(text: str) -> str:
     return str(decancer_py.parse(text)).casefold()
+
+
+@lru_cache(maxsize=4096)
+def _bared(sign: str) -> str:
+    return "" if INVISIBLE.match(sign) else _unaccented(_plain(sign))
+
+
+@lru_cache(maxsize=4096)
+def _looked(sign: str) -> str:
+    return "" if INVISIBLE.match(sign) or not sign.isprintable() else _look(sign)
 
 
 def _unleet(text: str, table: dict[int, int]) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 from . import moderation
 from .errors import Blocked, Invalid, OverQuota, QueueFull, TooSoon
 from .jobs import SEEDS, Generate, Request, Showing, Train, count_of
+from .lexicon import Lexicon
 from .phrases import Phrase
 from .rulebook import Limits, Moderation, Training
 
@@ -55,13 +56,11 @@ def check(
     now: float,
     *,
     waiting_total: int = 200,
-    blocked: Iterable[str] = (),
     training: Training | None = None,
 ) -> None:
     """Raise the first reason to refuse `request` at the Unix time `now`, if there is one."""
     if isinstance(request, Generate):
         ranges(request, limits)
-        words(request.prompt, blocked)
     if isinstance(request, Train) and training is not None:
         lessons(request, training, usage)
     cooldown(limits, usage, now)
@@ -136,13 +135,16 @@ def lessons(request: Train, rules: Training, usage: Usage) -> None:
         )
 
 
-def words(prompt: str, blocked: Iterable[str]) -> None:
-    """Raise Blocked when the prompt has one of these words, whole, however written. What to avoid may be named."""
+def words(prompt: str, rules: Moderation) -> None:
+    """Raise Blocked when the prompt has something that is not allowed, however written. What to avoid may be named."""
     if moderation.never(prompt):
         raise Blocked("Minors in a sexual context are not painted, here or anywhere.")
-    word = moderation.Rules(tuple(blocked)).check(prompt)
-    if word is not None:
-        raise Blocked("The word “{word}” is not allowed here; please describe the picture without it.", word=word)
+    lexicon(rules).check(prompt)
+
+
+def lexicon(rules: Moderation) -> Lexicon:
+    """What these rules say of words."""
+    return Lexicon(rules.blocked, rules.patterns, rules.together, rules.stripped, rules.innocent)
 
 
 def adult(prompts: Iterable[str], here: bool, rules: Moderation) -> None:

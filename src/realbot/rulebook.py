@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from .lexicon import compiled, sides
 from .sections import Section, UserPath
 
 
@@ -141,12 +142,42 @@ class Moderation(Section):
     """Pairs of lists, "knife, gun + school, church": a prompt must not have a word of each."""
     stripped: tuple[str, ...] = ()
     """Words that are left out of a prompt without a word about it."""
+    innocent: tuple[str, ...] = ()
+    """Phrases that may stand in a prompt although a word in them may not, such as cock-a-doodle-doo."""
     negative: str = Field("", max_length=2000)
-    """What every picture must avoid, added to the negative prompt of models that have one."""
+    """What every picture must avoid, put before its negative prompt; FLUX heeds it only where one is asked for."""
     adult: Literal["restricted", "never", "anywhere"] = "restricted"
     """Where prompts with adult_words are taken: in age-restricted channels only, nowhere, or anywhere."""
     adult_words: tuple[str, ...] = ()
     """Words that are for adults."""
+
+    @field_validator("patterns", "together", mode="before")
+    @classmethod
+    def _lines(cls, value: Any) -> Any:
+        """One a line from the environment: a comma may be a part of it."""
+        return tuple(line.strip() for line in value.splitlines() if line.strip()) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _read(self) -> Moderation:
+        for pattern in self.patterns:
+            try:
+                compiled(pattern)
+            except ValueError as error:
+                raise PydanticCustomError(
+                    "pattern",
+                    "the pattern {pattern} in patterns cannot be used: {reason}",
+                    {"pattern": pattern[:80], "reason": str(error)},
+                ) from None
+        for rule in self.together:
+            try:
+                sides(rule)
+            except ValueError as error:
+                raise PydanticCustomError(
+                    "together",
+                    "the rule {rule} in together cannot be used: {reason}",
+                    {"rule": rule[:80], "reason": str(error)},
+                ) from None
+        return self
 
 
 class Safety(Section):

@@ -119,9 +119,10 @@ class Bound:
 
 
 _EVERY = [Bound(section, name) for section, fields in STRICTER.items() for name in fields]
-#: By label; lists of words are not among them.
+#: By label; words and lists of them are not among them.
 BOUNDS = {
     bound.label: bound
     for bound in _EVERY
     if get_origin(SECTIONS[bound.section].model_fields[bound.name].annotation) is not tuple
+    and SECTIONS[bound.section].model_fields[bound.name].annotation is not str
 }

@@ -68,11 +68,13 @@ class Stages:
         guided = (request.true_cfg if self._family.cfg == "embedded" else request.guidance) or 0.0
         if guided <= 1:
             return Conditioning(positive, None, notes)
-        if self._family.name == "sdxl" and not request.negative and self._pipe.config.force_zeros_for_empty_prompt:
+        # First what the place says, which a long negative prompt of a person must not push out.
+        negative = ", ".join(filter(None, (request.avoid, request.negative)))
+        if self._family.name == "sdxl" and not negative and self._pipe.config.force_zeros_for_empty_prompt:
             assert positive.pooled is not None
             nothing = Encoded(torch.zeros_like(positive.tokens), torch.zeros_like(positive.pooled))
             return Conditioning(positive, nothing, notes)
-        return Conditioning(positive, self._encoded(request.negative), notes)
+        return Conditioning(positive, self._encoded(negative), notes)
 
     def denoise(
         self,
