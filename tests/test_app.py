@@ -7,12 +7,14 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 
 from realbot import app
 from realbot.config import Settings
 from realbot.errors import ConfigError
+from realbot.reload import Reload
 
 
 class Face:
@@ -38,8 +40,8 @@ class Face:
 
 
 @contextlib.asynccontextmanager
-async def nothing(settings: Settings, grace: float = 0.0) -> AsyncIterator[None]:
-    yield None
+async def nothing(settings: Settings, grace: float = 0.0) -> AsyncIterator[SimpleNamespace]:
+    yield SimpleNamespace(reload=Reload(settings))
 
 
 @pytest.fixture

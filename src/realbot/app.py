@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 import time
@@ -74,7 +75,7 @@ async def opened(settings: Settings, grace: float = GRACE) -> AsyncIterator[Stud
 
 
 async def run(settings: Settings) -> None:
-    """Serve every front-end that is configured, until SIGTERM or SIGINT.
+    """Serve every front-end that is configured, until SIGTERM or SIGINT; SIGHUP reads the settings anew.
 
     One that Discord or Telegram turns away leaves the others alone. Raises its ConfigError when it was the last.
     """
@@ -82,7 +83,9 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    anew = _anew(stop)
     async with opened(settings) as studio:
+        reading = asyncio.create_task(studio.reload.watch(anew), name="settings")
         tasks = set()
         ready: asyncio.Event | None = None
         for front in _fronts(settings, studio):
@@ -100,12 +103,36 @@ async def run(settings: Settings) -> None:
                         task.result()
                     log.critical("%s is off, the rest goes on: %s", task.get_name(), failure)
         finally:
-            for task in (waiter, *serving):
+            for task in (waiter, reading, *serving):
                 task.cancel()
-            left = await asyncio.gather(waiter, *serving, return_exceptions=True)
+            left = await asyncio.gather(waiter, reading, *serving, return_exceptions=True)
         for ending in left:
             if isinstance(ending, Exception):
                 raise ending
+
+
+def _anew(stop: asyncio.Event) -> asyncio.Event:
+    """Set by SIGHUP, where there is such a thing; when it comes of a terminal that was closed, `stop` is instead."""
+    anew = asyncio.Event()
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None:
+        # nohup lets the terminal go.
+        tied = _terminal() and signal.getsignal(hangup) is not signal.SIG_IGN
+
+        def heard() -> None:
+            (stop if tied and not _terminal() else anew).set()
+
+        asyncio.get_running_loop().add_signal_handler(hangup, heard)
+    return anew
+
+
+def _terminal() -> bool:
+    """Whether this process can be typed at."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 async def _serve(front: Adapter, ready: asyncio.Event, before: asyncio.Event | None) -> None:

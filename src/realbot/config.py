@@ -43,9 +43,11 @@ OTHERS = re.compile(r"REALBOT_(CONFIG|SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)
 PLATFORMS = ("discord", "telegram", "web", "cli")
 #: What people can be beside the roles that a server gives them.
 RANKS = ("owners", "administrators")
-#: A server, chat or channel, "discord:1234", and a role, "discord:role:789" or "telegram:role:administrators".
-PLACE = re.compile(rf"({'|'.join(PLATFORMS)}):(?!role:)\S+")
-ROLE = re.compile(rf"({'|'.join(PLATFORMS)}):role:({'|'.join(RANKS)}|(?<=discord:role:)\d+)")
+_ROLE = rf"({'|'.join(PLATFORMS)}):role:({'|'.join(RANKS)}|(?<=discord:role:)\d+)"
+#: A role, "discord:role:789" or "telegram:role:administrators".
+ROLE = re.compile(_ROLE)
+#: A role, or a server, chat or channel, "discord:1234".
+PLACE = re.compile(rf"({'|'.join(PLATFORMS)}):(?!role:)\S+|{_ROLE}")
 #: What the numbers of places look like on platforms that have them.
 NUMBERS = {"discord": re.compile(r"\d+"), "telegram": re.compile(r"-?\d+")}
 
@@ -221,7 +223,7 @@ class Settings(BaseSettings):
             hint = f'did you mean "{meant}"?' if (meant := _meant(place)) else usual
             message = f"{prefix}{source.at(prefix)} must name a place or a role{'; ' if meant else ' '}{hint}"
             raise ConfigError(message, key=prefix)
-        origins = {}
+        origins: dict[str, str] = {}
         for name in sorted(self.override[place].model_fields_set):
             section: Section = getattr(self, name)
             table = getattr(self.override[place], name)

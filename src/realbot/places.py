@@ -5,6 +5,7 @@ It goes over the settings and only makes them stricter.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -40,10 +41,6 @@ def _quota(base: Any, own: Any) -> Any:
     """0 sets no limit."""
     return min(base, own) if base and own else base or own
 
-def _added(base: Any, own: Any) -> Any:
-    return ", ".join(filter(None, (base, own)))
-
-
 
 #: Of the setting and a place's own value, the stricter one.
 STRICTER: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
@@ -61,15 +58,7 @@ STRICTER: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
         "max_styles": min,
         "max_weight": min,
     },
-    "moderation": {
-        "blocked": _both,
-        "patterns": _both,
-        "together": _both,
-        "stripped": _both,
-        "negative": _added,
-        "adult_words": _both,
-        "adult": _strictest(ADULT),
-    },
+    "moderation": {"blocked": _both, "adult_words": _both, "adult": _strictest(ADULT)},
     "cache": {"enabled": min, "scope": _strictest(SCOPES)},
     "training": {"max_pictures": min, "max_steps": min, "per_day": _quota, "per_person": _quota},
 }
@@ -110,12 +99,23 @@ class PlaceRules:
             own: Mapping[str, Any] = getattr(self, name)
             if own:
                 section: Section = getattr(settings, name)
-                try:
-                    changed[name] = _tightened(section, STRICTER[name], own)
-                except ValidationError as error:
-                    # The settings have changed since, and the two do not go together any more.
-                    log.warning("rules of %s for %s are left out: %s", self.key, name, error.errors()[0]["msg"])
+                changed[name] = self._fitting(section, STRICTER[name], own)
         return settings.model_copy(update=changed) if changed else settings
+
+    def _fitting(
+        self, section: Section, rules: Mapping[str, Callable[[Any, Any], Any]], own: Mapping[str, Any]
+    ) -> Section:
+        """The section with these values over it, but for those that do not go with it any more."""
+        with contextlib.suppress(ValidationError, TypeError, ValueError):
+            return _tightened(section, rules, own)
+        # The settings have changed since, and the two do not go together any more.
+        for key, value in own.items():
+            try:
+                section = _tightened(section, rules, {key: value})
+            except (ValidationError, TypeError, ValueError) as error:
+                reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+                log.warning("the rule %s of %s is left out: %s", key, self.key, reason)
+        return section
 
     def admit(self, origin: Origin) -> None:
         """Raise Blocked where nothing is painted; its `places` are the channels to ask in."""
@@ -182,7 +182,7 @@ def _plain(name: str, section: Section, table: Mapping[str, Any]) -> dict[str, A
                 ) from None
             raise Invalid("{reason}.", reason=error.errors()[0]["msg"]) from None
         base = getattr(section, key)
-        if stricter not in (_both, _added) and stricter(base, given) != given:
+        if stricter is not _both and stricter(base, given) != given:
             raise Invalid(
                 "{name} cannot be looser than {base}, which whoever runs this bot has set.",
                 name=key,

@@ -42,6 +42,7 @@ from .jobs import (
 )
 from .policy import check, cooldown
 from .queue import Line
+from .reload import Reload
 from .rows import Usage
 from .rulebook import Limits
 from .store import Store
@@ -115,6 +116,8 @@ class Studio(Academy):
         self._asides = Tasks()
         self._shower: asyncio.Task[None] | None = None
         self._open = False
+        self.reload = Reload(settings)
+        self.reload.listeners.append(self._reconfigure)
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
@@ -123,6 +126,10 @@ class Studio(Academy):
         self._line.order = settings.queue.order
         self._dispatcher.previews = settings.engine.previews
         self._dispatcher.parameters = settings.privacy.png_parameters
+
+    def _reconfigure(self, _: Settings, settings: Settings) -> None:
+        self.configure(settings)
+        self._stir()
 
     async def open(self) -> None:
         """Take up what an earlier life left, then start the engines. Returns before they are ready."""
@@ -277,8 +284,18 @@ class Studio(Academy):
         settings, circle = self._house.settings(origin), self._house.circle(origin)
 
         def admit(usage: Usage) -> None:
-            self.gate.admit(user, origin)
-            terms.admit(usage)
+            if asked.earlier is not None:
+                cooldown(settings.limits, usage, now)
+                return
+            check(
+                asked.request,
+                settings.limits,
+                usage,
+                now,
+                waiting_total=settings.queue.waiting_total,
+                blocked=settings.moderation.blocked,
+                training=settings.training,
+            )
 
         try:
             row = await self._store.put(
