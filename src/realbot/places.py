@@ -41,6 +41,10 @@ def _quota(base: Any, own: Any) -> Any:
     """0 sets no limit."""
     return min(base, own) if base and own else base or own
 
+def _added(base: Any, own: Any) -> Any:
+    return ", ".join(filter(None, (base, own)))
+
+
 
 #: Of the setting and a place's own value, the stricter one.
 STRICTER: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
@@ -58,7 +62,15 @@ STRICTER: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
         "max_styles": min,
         "max_weight": min,
     },
-    "moderation": {"blocked": _both, "adult_words": _both, "adult": _strictest(ADULT)},
+    "moderation": {
+        "blocked": _both,
+        "patterns": _both,
+        "together": _both,
+        "stripped": _both,
+        "negative": _added,
+        "adult_words": _both,
+        "adult": _strictest(ADULT),
+    },
     "cache": {"enabled": min, "scope": _strictest(SCOPES)},
     "training": {"max_pictures": min, "max_steps": min, "per_day": _quota, "per_person": _quota},
 }
@@ -182,7 +194,7 @@ def _plain(name: str, section: Section, table: Mapping[str, Any]) -> dict[str, A
                 ) from None
             raise Invalid("{reason}.", reason=error.errors()[0]["msg"]) from None
         base = getattr(section, key)
-        if stricter is not _both and stricter(base, given) != given:
+        if stricter not in (_both, _added) and stricter(base, given) != given:
             raise Invalid(
                 "{name} cannot be looser than {base}, which whoever runs this bot has set.",
                 name=key,

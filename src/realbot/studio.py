@@ -284,18 +284,8 @@ class Studio(Academy):
         settings, circle = self._house.settings(origin), self._house.circle(origin)
 
         def admit(usage: Usage) -> None:
-            if asked.earlier is not None:
-                cooldown(settings.limits, usage, now)
-                return
-            check(
-                asked.request,
-                settings.limits,
-                usage,
-                now,
-                waiting_total=settings.queue.waiting_total,
-                blocked=settings.moderation.blocked,
-                training=settings.training,
-            )
+            self.gate.admit(user, origin)
+            terms.admit(usage)
 
         try:
             row = await self._store.put(
