@@ -66,6 +66,7 @@ async def rig(
     sections: Any = None,
     waits: Pace = QUICK,
     clock: Callable[[], float] = time.time,
+    classifier: Any = None,
     **options: Any,
 ) -> AsyncIterator[Rig]:
     """Open everything on a data folder, close it again."""
@@ -74,7 +75,9 @@ async def rig(
     styles_folder.mkdir(parents=True, exist_ok=True)
     styles = Styles([styles_folder, folder / "data" / "trained"])
     async with Store.open(folder / "data", clock) as store:
-        studio = Studio(store, engines, settings(**(sections or {})), styles, pace=waits, clock=clock)
+        studio = Studio(
+            store, engines, settings(**(sections or {})), styles, pace=waits, clock=clock, classifier=classifier
+        )
         await studio.open()
         try:
             yield Rig(studio, store, engines, styles)

@@ -1,0 +1,332 @@
+"""Looks at every picture before anybody sees it, and decides where it is shown, veiled or withheld.
+
+A score belongs to a picture and never changes; what becomes of it is decided anew at each showing. What cannot be
+checked counts as unsafe, and is looked at again until it is checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from .cases import Case, Decision
+from .classifier import Classifier, Unchecked
+from .entries import Entry, revived
+from .errors import Blocked, ConfigError, Invalid, NotYours, QueueFull, Refused
+from .house import House
+from .jobs import Done, Generate, ImageId, Job, Origin, Request, Showing, Upscale, User
+from .places import EVERYWHERE
+from .rows import inputs
+from .rulebook import Safety as Rules
+from .store import Store
+from .tasks import Tasks
+from .veil import Veil, kind, released, veil, veils
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two tries to check again: the first, and the longest.
+FIRST, LONGEST = 1.0, 60.0
+#: Days for which a picture that is withheld is kept.
+KEPT = 30
+#: Seconds between two looks for those that are older.
+TIDY = 3600.0
+
+
+class Window(Protocol):
+    """How a front-end shows what happens to jobs after their end. Each verb may raise what it likes."""
+
+    def reaches(self, origin: Origin) -> bool:
+        """Whether there is somebody who can be asked about a picture from there."""
+        ...
+
+    async def redraw(self, job: Job) -> None:
+        """The pictures of a job of this platform are shown now, or not any more."""
+        ...
+
+    async def consult(self, job: Job) -> None:
+        """Ask moderators whether a picture can be shown; asked again for one that they were asked about before."""
+        ...
+
+    async def alarm(self, *, down: bool) -> None:
+        """Pictures cannot be checked, or can be again."""
+        ...
+
+
+class Safety:
+    """One for a studio. Front-ends add a window for each platform."""
+
+    def __init__(
+        self,
+        store: Store,
+        house: House,
+        classifier: Classifier | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        first: float = FIRST,
+    ) -> None:
+        """Without a `classifier` nothing is checked and everything is shown."""
+        self.windows: dict[str, Window] = {}
+        self.classifier = classifier
+        #: Why pictures cannot be checked; empty while they can.
+        self.down = ""
+        self._store, self._house, self._clock, self._first = store, house, clock, first
+        self._cases = store.cases
+        self._asides, self._loops = Tasks(), set[asyncio.Task[None]]()
+
+    async def open(self) -> None:
+        """Load the classifier, and go on with what an earlier life left. Raises ConfigError when there is none."""
+        if self.classifier is not None:
+            await self.classifier.open()
+        self._loops.add(asyncio.create_task(self._tidy(), name="withheld pictures"))
+        if await self._cases.unchecked():
+            self._mend()
+
+    async def close(self) -> None:
+        for task in self._loops:
+            task.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self._asides.close(1.0)
+        if self.classifier is not None:
+            await self.classifier.close()
+
+    def previews(self, origin: Origin) -> bool:
+        """Whether a picture that is not finished may be shown there: never where a finished one could be veiled."""
+        rules = self._rules(origin)
+        return rules is None or not veils(kind(origin), rules)
+
+    async def admit(self, user: User, request: Request, origin: Origin) -> None:
+        """Raise Blocked where a picture that a request begins with would be withheld, QueueFull where nobody knows."""
+        for image in inputs(request):
+            await self.hidden(user, image)
+        rules = self._rules(origin)
+        if rules is None or not isinstance(request, Generate | Upscale):
+            return
+        looks = request.reference if isinstance(request, Generate) else None
+        for image in filter(None, (request.source, looks)):
+            score = await self.look([image])
+            if veil(score, kind(origin), rules) != "withhold":
+                continue
+            if score is None:
+                raise QueueFull("Pictures cannot be checked at the moment; please try again in a few minutes.")
+            raise Blocked("The picture that this begins with may not be used here.")
+
+    async def look(self, images: Iterable[ImageId]) -> float | None:
+        """The highest score of these pictures; None while it is not known of all."""
+        if self.classifier is None:
+            return None
+        images = tuple(dict.fromkeys(images))
+        known = await self._cases.scores(images, self.classifier.name)
+        for image in images:
+            if image not in known:
+                if self.down:
+                    return None
+                try:
+                    known[image] = await self._check(image)
+                except (Unchecked, ConfigError) as error:
+                    self._fail(str(error))
+                    return None
+        return max(known.values(), default=0.0)
+
+    async def judge(self, job: Job, images: Iterable[ImageId], *, adult: bool | None = None) -> Veil:
+        """What becomes of a job's pictures where they were asked for; what is withheld is noted and costs nothing.
+
+        `adult` tells whether the place is for adults now.
+        """
+        return await self._judged(job, tuple(images), kind(job.origin, adult=adult))
+
+    async def showing(self, job: Job, where: Showing, *, adult: bool) -> Showing:
+        """Where a job's pictures may be shown, of which its words say `where`, in a place that is for adults or not."""
+        if where == "nowhere" or not isinstance(job.status, Done):
+            return where
+        images = job.status.images
+        if where == "directly":
+            return "withheld" if await self._judged(job, images, "private") == "withhold" else "directly"
+        here = kind(job.origin, adult=adult)
+        if here == "open" and job.origin.adult and await self._veil(job, images, here) == "withhold":
+            # Whoever asked in a place for adults may see it, and gets it alone.
+            then = await self._veil(job, images, "adult")
+            if then != "withhold" and await self._judged(job, images, "private") != "withhold":
+                return "directly"
+        found = await self._judged(job, images, here)
+        return {"pass": "here", "spoiler": "spoiler", "withhold": "withheld"}[found]  # type: ignore[return-value]
+
+    async def veil(self, shown: Entry | Job, origin: Origin | None = None) -> Veil:
+        """What becomes of the pictures of a job where their owner looks at them again; without a place, alone."""
+        done = shown.status if isinstance(shown, Job) else None
+        images = shown.images if isinstance(shown, Entry) else done.images if isinstance(done, Done) else ()
+        case = await self._cases.of(shown.id)
+        if case is not None and case.open:
+            return "withhold"
+        return await self._policy(case, images, shown.origin if origin is None else origin, kind(origin))
+
+    async def case(self, job_id: str) -> Case | None:
+        """The case of a job, None for one that was never withheld."""
+        return await self._cases.of(job_id)
+
+    async def closed(self, job_id: str) -> None:
+        """Raise Blocked for a job whose pictures are withheld."""
+        case = await self._cases.of(job_id)
+        if case is not None and case.open:
+            raise Blocked("This picture is withheld.")
+
+    async def hidden(self, user: User, image: ImageId) -> None:
+        """Raise Blocked for a picture that is withheld from this person."""
+        if await self._cases.hides(user.key, image):
+            raise Blocked("This picture is withheld.")
+
+    async def score(self, job: Job) -> float | None:
+        """What was found in the pictures of a job; None while nobody knows."""
+        return await self.look(job.status.images) if isinstance(job.status, Done) else None
+
+    # Appeals
+
+    def reached(self, job: Job) -> bool:
+        """Whether there is somebody who can be asked about a job's pictures."""
+        return self._window(job) is not None
+
+    async def appeal(self, user: User, job_id: str) -> None:
+        """Ask moderators for another look at a job of this person, once. Raises Refused."""
+        row = await self._store.row(job_id, user)
+        if row is None:
+            raise NotYours
+        job = revived(row)
+        if self._window(job) is None:
+            raise Refused("There is nobody here who could be asked.")
+        if not await self._cases.appeal(job_id):
+            raise Refused("A moderator was asked already.")
+        self._asides.spawn(self._consult(job))
+
+    async def pending(self, platform: str) -> list[Job]:
+        """Jobs of a platform about which moderators were asked and that they did not decide yet."""
+        rows = [await self._store.row(job_id) for job_id in await self._cases.appealed()]
+        return [revived(row) for row in rows if row is not None and row.platform == platform]
+
+    async def decide(self, by: User, job_id: str, *, release: bool) -> Case:
+        """What a moderator decides about a job's pictures; front-ends see to it that only one asks. Raises Invalid."""
+        decision: Decision = "released" if release else "upheld"
+        row, changed = await self._store.row(job_id), await self._cases.decide(job_id, decision, by.key)
+        case = await self._cases.of(job_id)
+        if row is None or case is None:
+            raise Invalid("This picture was deleted meanwhile.")
+        if changed:
+            job = revived(row)
+            await self._store.note(job.origin.server_key or EVERYWHERE, by.key, {decision: job_id})
+            self._asides.spawn(self._redraw(job))
+        return case
+
+    # What is behind it
+
+    def _rules(self, origin: Origin | None) -> Rules | None:
+        """The rules of a place, None where nothing is checked."""
+        rules = self._house.settings(origin).safety
+        return None if self.classifier is None or rules.checker == "off" else rules
+
+    async def _judged(self, job: Job, images: tuple[ImageId, ...], here: str) -> Veil:
+        found = await self._veil(job, images, here)
+        case = await self._cases.of(job.id)
+        if found == "withhold" and (case is None or not case.decision):
+            unsafe = await self.look(images) is not None
+            await self._cases.withhold(job.id, "unsafe" if unsafe else "unchecked")
+        elif found != "withhold" and case is not None and not case.decision:
+            await self._cases.lift(job.id)
+        return found
+
+    async def _veil(self, job: Job, images: tuple[ImageId, ...], here: str) -> Veil:
+        case = await self._cases.of(job.id)
+        if case is not None and case.decision == "upheld":
+            return "withhold"
+        return await self._policy(case, images, job.origin, here)
+
+    async def _policy(self, case: Case | None, images: Iterable[ImageId], origin: Origin | None, here: str) -> Veil:
+        rules = self._rules(origin)
+        if rules is None:
+            return "pass"
+        score = await self.look(images)
+        decided = released if case is not None and case.decision == "released" else veil
+        return decided(score, here, rules)  # type: ignore[arg-type]
+
+    async def _check(self, image: ImageId) -> float:
+        """Look at one picture. Raises Unchecked, and ConfigError when the disk does not take what was found."""
+        assert self.classifier is not None
+        try:
+            path = await self._store.picture(image)
+            data = await asyncio.to_thread(path.read_bytes)
+        except (Refused, OSError) as error:
+            raise Unchecked(f"picture {image[:12]} cannot be read: {error}") from error
+        score = await self.classifier.score(data)
+        await self._cases.score(image, self.classifier.name, score)
+        return score
+
+    def _fail(self, reason: str) -> None:
+        if not self.down:
+            log.error("pictures cannot be checked (%s); in open places they are withheld until they can", reason)
+            self._tell(down=True)
+        self.down = reason
+        self._mend()
+
+    def _mend(self) -> None:
+        if not any(task.get_name() == "checking again" and not task.done() for task in self._loops):
+            self._loops.add(asyncio.create_task(self._again(), name="checking again"))
+
+    async def _again(self) -> None:
+        """Check again what was not checked, until everything is."""
+        pause = self._first
+        while waiting := [*await self._cases.unchecked(), *([""] if self.down else [])]:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST)
+            try:
+                if self.classifier is not None and self.down:
+                    await self.classifier.open()
+                    self.down = ""
+                    log.info("pictures can be checked again; %d are to be", len(await self._cases.unchecked()))
+                    self._tell(down=False)
+                for job_id in filter(None, waiting):
+                    await self._recheck(job_id)
+            except ConfigError as error:
+                self.down = str(error)
+            except Exception:
+                log.exception("pictures could not be checked again")
+
+    async def _recheck(self, job_id: str) -> None:
+        """Decide about a job that was not checked, and show what comes of it."""
+        row = await self._store.row(job_id)
+        if row is None or await self.look(row.images) is None:
+            return
+        job = revived(row)
+        await self.judge(job, row.images)
+        await self._redraw(job)
+
+    async def _redraw(self, job: Job) -> None:
+        window = self.windows.get(job.origin.platform)
+        if window is not None:
+            await window.redraw(job)
+
+    async def _consult(self, job: Job) -> None:
+        window = self._window(job)
+        if window is not None:
+            await window.consult(job)
+
+    def _window(self, job: Job) -> Window | None:
+        """Where somebody can be asked: on the platform of the job first."""
+        own = self.windows.get(job.origin.platform)
+        others = [window for window in self.windows.values() if window is not own]
+        return next((one for one in (own, *others) if one is not None and one.reaches(job.origin)), None)
+
+    def _tell(self, *, down: bool) -> None:
+        for window in self.windows.values():
+            self._asides.spawn(window.alarm(down=down))
+
+    async def _tidy(self) -> None:
+        """Delete what has been withheld for too long."""
+        while True:
+            with contextlib.suppress(ConfigError):
+                for job_id in await self._cases.lapsed(self._clock() - KEPT * 86_400.0):
+                    row = await self._store.row(job_id)
+                    if row is not None:
+                        with contextlib.suppress(NotYours):
+                            await self._store.forget(row.user, job_id)
+            await asyncio.sleep(TIDY)

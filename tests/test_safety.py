@@ -1,0 +1,341 @@
+"""What becomes of pictures by what they show: places, scores, rules, channels that change, a classifier that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from judges import Judge
+from realbot.errors import Blocked, ConfigError, NotYours, QueueFull, Refused
+from realbot.jobs import Done, Generate, Job, Origin, Upscale, User
+from realbot.rulebook import Safety
+from realbot.veil import kind, released, veil, veils
+from studios import Rig, end, rig, until
+
+ANN, BOB, MOD = User("discord", "7", "Ann"), User("discord", "8", "Bob"), User("discord", "1", "Mod")
+OPEN, ADULT = Origin("discord", "10", server="1"), Origin("discord", "18", server="1", adult=True)
+DIRECT = Origin("discord", "77")
+PLACES = {"open": OPEN, "adult": ADULT, "private": DIRECT}
+#: Scores of a harmless, a suspect and an unsafe picture by the usual thresholds.
+SCORES = {"harmless": 0.1, "suspect": 0.6, "unsafe": 0.95}
+ON = {"safety": {"checker": "judge"}}
+
+
+class Counter:
+    """What a front-end would show."""
+
+    def __init__(self, *, reaches: bool = True) -> None:
+        self.reached = reaches
+        self.redrawn: list[str] = []
+        self.asked: list[str] = []
+        self.alarms: list[bool] = []
+
+    def reaches(self, origin: Origin) -> bool:
+        return self.reached
+
+    async def redraw(self, job: Job) -> None:
+        self.redrawn.append(job.id)
+
+    async def consult(self, job: Job) -> None:
+        self.asked.append(job.id)
+
+    async def alarm(self, *, down: bool) -> None:
+        self.alarms.append(down)
+
+
+async def ask(r: Rig, origin: Origin, prompt: str = "a cat", user: User = ANN, **fields: Any) -> Job:
+    job = await r.studio.submit(user, Generate(prompt=prompt, steps=2, seed=1, **fields), origin)
+    await end(job)
+    return job
+
+
+def usual(score: float, here: str) -> str:
+    """What the documentation says of the usual settings."""
+    level = "unsafe" if score >= 0.8 else "suspect" if score >= 0.5 else "harmless"
+    return {
+        ("open", "suspect"): "spoiler",
+        ("open", "unsafe"): "withheld",
+        ("adult", "unsafe"): "spoiler",
+        ("private", "unsafe"): "spoiler",
+    }.get((here, level), "here")
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown", "level"), list(itertools.product(PLACES, ["then", "opened", "closed"], SCORES))
+)
+async def test_X14_the_matrix_of_places_scores_and_channels_that_change(
+    tmp_path: Path, asked: str, shown: str, level: str
+):
+    """What is decided when it is shown is what holds in the place as it is then."""
+    score = SCORES[level]
+    async with rig(tmp_path, sections=ON, classifier=Judge(score)) as r:
+        job = await ask(r, PLACES[asked])
+        adult = {"then": asked == "adult", "opened": False, "closed": True}[shown]
+        found = await r.studio.showing(job, adult=adult)
+        now = "private" if asked == "private" else "adult" if adult else "open"
+        expected = usual(score, now)
+        if asked == "adult" and now == "open" and expected == "withheld":
+            expected = "directly"
+        assert found == expected
+        case = await r.studio.safety.case(job.id)
+        assert (case is not None and case.open) == (expected == "withheld")
+
+
+@pytest.mark.parametrize("policy", ["pass", "spoiler", "withhold"])
+@pytest.mark.parametrize("here", ["open", "adult", "private"])
+@pytest.mark.parametrize("level", ["suspect", "unsafe"])
+async def test_each_rule_holds_for_its_own_kind_of_place(tmp_path: Path, policy: str, here: str, level: str):
+    key = {"open": "", "adult": "adult_", "private": "private_"}[here] + f"{level}s"
+    sections = {"safety": {"checker": "judge", key: policy}}
+    async with rig(tmp_path, sections=sections, classifier=Judge(SCORES[level])) as r:
+        job = await ask(r, PLACES[here])
+        shown = {"pass": "here", "spoiler": "spoiler", "withhold": "withheld"}[policy]
+        assert await r.studio.showing(job, adult=PLACES[here].adult) == shown
+
+
+def test_who_sees_what_is_shown_in_a_place():
+    assert kind(OPEN) == "open"
+    assert kind(ADULT) == "adult"
+    assert kind(ADULT, adult=False) == "open"
+    assert kind(DIRECT) == kind(None) == kind(Origin("discord", "10", server="1", private=True)) == "private"
+    assert kind(Origin("discord", "55", shared=True)) == "open", "several people in a direct chat"
+
+
+def test_what_nobody_knows_counts_as_unsafe_and_what_was_released_is_at_most_a_spoiler():
+    rules = Safety()
+    assert [veil(None, here, rules) for here in ("open", "adult", "private")] == ["withhold", "spoiler", "spoiler"]
+    assert released(0.99, "open", rules) == released(None, "open", rules) == "spoiler"
+    assert released(0.1, "open", rules) == "pass"
+
+
+def test_previews_are_shown_only_where_nothing_can_be_veiled():
+    rules = Safety(suspects="pass", unsafes="pass")
+    assert not veils("open", rules)
+    assert veils("adult", rules)
+    assert veils("private", rules)
+
+
+async def test_no_preview_is_asked_for_where_a_picture_could_be_veiled(tmp_path: Path):
+    sections = {"safety": {"checker": "judge", "adult_suspects": "pass", "adult_unsafes": "pass"}}
+    async with rig(tmp_path, sections=sections, classifier=Judge()) as r:
+        await ask(r, OPEN, "one")
+        await ask(r, ADULT, "two")
+        assert [work.preview for work in r.pool.works] == [False, True]
+
+
+async def test_a_place_that_the_settings_leave_out_is_not_checked(tmp_path: Path):
+    sections = {**ON, "override": {"discord:1": {"safety": {"checker": "off"}}}}
+    async with rig(tmp_path, sections=sections, classifier=Judge(1.0)) as r:
+        assert await r.studio.showing(await ask(r, OPEN), adult=False) == "here"
+        elsewhere = Origin("discord", "20", server="2")
+        assert await r.studio.showing(await ask(r, elsewhere), adult=False) == "withheld"
+
+
+async def test_without_a_checker_nothing_is_looked_at(tmp_path: Path):
+    async with rig(tmp_path) as r:
+        job = await ask(r, OPEN)
+        assert await r.studio.showing(job, adult=False) == "here"
+        assert await r.studio.safety.veil(job) == "pass"
+
+
+@pytest.mark.parametrize(("first", "then"), list(itertools.product(PLACES, PLACES)))
+@pytest.mark.parametrize("level", SCORES)
+async def test_X16_a_picture_that_is_known_is_judged_by_the_place_that_asks(
+    tmp_path: Path, first: str, then: str, level: str
+):
+    sections = {**ON, "cache": {"scope": "user"}}
+    async with rig(tmp_path, sections=sections, classifier=Judge(SCORES[level])) as r:
+        await ask(r, PLACES[first])
+        job = await ask(r, PLACES[then])
+        assert await r.studio.showing(job, adult=PLACES[then].adult) == usual(SCORES[level], then)
+        if first == then:
+            assert isinstance(job.status, Done)
+            assert job.status.cached
+            assert len(r.studio.safety.classifier.seen) == 1, "the score belongs to the picture"
+
+
+async def test_what_is_withheld_is_hidden_from_its_owner_and_costs_nothing(tmp_path: Path):
+    sections = {**ON, "limits": {"per_day": 2}}
+    async with rig(tmp_path, sections=sections, classifier=Judge(0.95)) as r:
+        job = await ask(r, OPEN)
+        assert isinstance(job.status, Done)
+        (image,) = job.status.images
+        for verb in (r.studio.picture, r.studio.source):
+            with pytest.raises(Blocked, match="withheld"):
+                await verb(ANN, image)
+        with pytest.raises(NotYours):
+            await r.studio.picture(BOB, image)
+        assert (await r.studio._store.usage(ANN, 0.0)).today == 0
+        with pytest.raises(Blocked):
+            await r.studio.submit(ANN, Upscale(source=image), DIRECT)
+        with pytest.raises(Blocked):
+            await r.studio.vary(ANN, job.id, 0, "subtle")
+        (entry,) = await r.studio.history(ANN)
+        assert await r.studio.safety.veil(entry) == "withhold"
+        await ask(r, DIRECT, "a cat")
+        assert (await r.studio.picture(ANN, image)).is_file(), "in private it is shown behind a spoiler"
+
+
+async def test_an_export_leaves_out_what_is_withheld_and_says_so(tmp_path: Path):
+    judge = Judge(0.95)
+    async with rig(tmp_path, sections=ON, classifier=judge) as r:
+        closed = await ask(r, OPEN)
+        judge.level = 0.0
+        plain = await ask(r, OPEN, "a dog")
+        path = await r.studio.export(ANN)
+        with zipfile.ZipFile(path) as archive:
+            told = json.loads(archive.read("realbot.json"))
+            files = [name for name in archive.namelist() if name.startswith("pictures/")]
+        assert isinstance(plain.status, Done)
+        assert files == [f"pictures/{plain.status.images[0]}.png"]
+        assert [row["job"] for row in told["withheld"]] == [closed.id]
+        assert told["withheld"][0]["reason"] == "unsafe"
+        path.unlink()
+
+
+async def test_an_appeal_is_made_once_and_its_decision_can_be_taken_back(tmp_path: Path):
+    async with rig(tmp_path, sections=ON, classifier=Judge(0.95)) as r:
+        job = await ask(r, OPEN)
+        safety, counter = r.studio.safety, Counter()
+        with pytest.raises(Refused, match="nobody"):
+            await safety.appeal(ANN, job.id)
+        safety.windows["discord"] = counter
+        with pytest.raises(NotYours):
+            await safety.appeal(BOB, job.id)
+        await safety.appeal(ANN, job.id)
+        await until(lambda: counter.asked == [job.id])
+        with pytest.raises(Refused, match="already"):
+            await safety.appeal(ANN, job.id)
+        assert [one.id for one in await safety.pending("discord")] == [job.id]
+        assert (await safety.decide(MOD, job.id, release=True)).decision == "released"
+        await until(lambda: counter.redrawn == [job.id])
+        assert await r.studio.showing(job, adult=False) == "spoiler"
+        assert isinstance(job.status, Done)
+        assert (await r.studio.picture(ANN, job.status.images[0])).is_file()
+        await safety.decide(MOD, job.id, release=True)
+        assert (await safety.decide(MOD, job.id, release=False)).decision == "upheld"
+        await until(lambda: counter.redrawn == [job.id, job.id])
+        assert await r.studio.showing(job, adult=False) == "withheld"
+        assert await r.studio.showing(job, adult=True) == "withheld", "also where a channel's flag changed"
+        with pytest.raises(Blocked):
+            await r.studio.picture(ANN, job.status.images[0])
+        noted = [(one.by, one.change) for one in await r.studio.audit("discord:1")]
+        assert noted == [(MOD.key, {"upheld": job.id}), (MOD.key, {"released": job.id})]
+        assert await safety.pending("discord") == []
+
+
+async def test_a_restart_between_withholding_and_the_decision_changes_nothing(tmp_path: Path):
+    async with rig(tmp_path, sections=ON, classifier=Judge(0.95)) as r:
+        job = await ask(r, OPEN)
+        r.studio.safety.windows["discord"] = Counter()
+        await r.studio.safety.appeal(ANN, job.id)
+    async with rig(tmp_path, sections=ON, classifier=Judge(0.0)) as r:
+        counter = Counter()
+        r.studio.safety.windows["discord"] = counter
+        again = r.studio.job(ANN, job.id)
+        assert await r.studio.showing(again, adult=False) == "withheld"
+        assert [one.id for one in await r.studio.safety.pending("discord")] == [job.id]
+        await r.studio.safety.decide(MOD, job.id, release=True)
+        assert await r.studio.showing(again, adult=False) == "spoiler"
+        await until(lambda: counter.redrawn == [job.id])
+
+
+async def test_X15_what_cannot_be_checked_is_withheld_in_open_places_and_shown_once_it_was(tmp_path: Path):
+    judge = Judge(away=True)
+    async with rig(tmp_path, sections=ON) as r:
+        safety = r.studio.safety
+        safety.classifier, safety._first = judge, 0.02
+        counter = safety.windows["discord"] = Counter()
+        job, other = await ask(r, OPEN), await ask(r, DIRECT, "a dog")
+        assert await r.studio.showing(job, adult=False) == "withheld"
+        assert await r.studio.showing(job, adult=True) == "spoiler", "adults may see what nobody knows"
+        assert await r.studio.showing(other, adult=False) == "spoiler"
+        assert await r.studio.showing(job, adult=False) == "withheld"
+        case = await safety.case(job.id)
+        assert case is not None
+        assert case.reason == "unchecked"
+        assert "away" in safety.down
+        await until(lambda: counter.alarms == [True])
+        with pytest.raises(Refused, match="already"):
+            await safety.appeal(ANN, job.id)
+        judge.away = False
+        await until(lambda: counter.redrawn == [job.id])
+        assert await r.studio.showing(job, adult=False) == "here"
+        assert safety.down == ""
+        assert counter.alarms == [True, False]
+
+
+async def test_X15_a_restart_checks_what_was_not_checked(tmp_path: Path):
+    async with rig(tmp_path, sections=ON) as r:
+        r.studio.safety.classifier = Judge(away=True)
+        job = await ask(r, OPEN)
+        assert await r.studio.showing(job, adult=False) == "withheld"
+        assert (await r.studio._store.usage(ANN, 0.0)).today == 1, "it is on its way"
+    async with rig(tmp_path, sections=ON, classifier=Judge(0.9)) as r:
+        counter = r.studio.safety.windows["discord"] = Counter()
+        async with asyncio.timeout(10):
+            while counter.redrawn != [job.id]:
+                await asyncio.sleep(0.02)
+        case = await r.studio.safety.case(job.id)
+        assert case is not None
+        assert case.reason == "unsafe"
+        assert (await r.studio._store.usage(ANN, 0.0)).today == 0
+
+
+async def test_X15_a_checker_that_cannot_be_loaded_stops_the_start(tmp_path: Path):
+    with pytest.raises(ConfigError, match="away"):
+        async with rig(tmp_path, sections=ON, classifier=Judge(away=True)):
+            pass
+
+
+async def test_a_picture_that_is_brought_is_checked_before_it_is_begun_with(tmp_path: Path):
+    judge = Judge(0.95)
+    async with rig(tmp_path, sections=ON, classifier=judge) as r:
+        from test_classifier import png
+
+        image = await r.studio.upload(ANN, png())
+        for fields in ({"source": image, "strength": 0.5}, {"reference": image}):
+            with pytest.raises(Blocked, match="begins with"):
+                await ask(r, OPEN, "a cat", **fields)
+        await ask(r, ADULT, "a cat", source=image, strength=0.5)
+        judge.away = True
+        second = await r.studio.upload(ANN, png("blue"))
+        with pytest.raises(QueueFull, match="cannot be checked"):
+            await ask(r, OPEN, "a cat", source=second, strength=0.5)
+
+
+async def test_P12_deleting_everything_deletes_scores_and_cases(tmp_path: Path):
+    async with rig(tmp_path, sections=ON, classifier=Judge(0.95)) as r:
+        await ask(r, OPEN)
+        await ask(r, OPEN, "a dog", user=BOB)
+        await r.studio.safety.decide(ANN, (await ask(r, OPEN, "a cow", user=BOB)).id, release=True)
+
+        async def count(sql: str) -> int:
+            found = await r.store._writer.run(lambda db: db.execute_fetchall(sql), write=False)
+            return int(next(iter(found))[0])
+
+        assert await count("SELECT count(*) FROM checked") == 3
+        await r.studio.erase(ANN)
+        assert await count("SELECT count(*) FROM checked") == 2
+        assert await count("SELECT count(*) FROM withheld") == 2
+        assert await count("SELECT count(*) FROM withheld WHERE author <> ''") == 0
+        await r.studio.erase(BOB)
+        assert await count("SELECT count(*) FROM checked") == await count("SELECT count(*) FROM withheld") == 0
+
+
+async def test_what_is_withheld_for_a_month_is_deleted(tmp_path: Path):
+    now = [1_000_000.0]
+    async with rig(tmp_path, sections=ON, classifier=Judge(0.95), clock=lambda: now[0]) as r:
+        job = await ask(r, OPEN)
+        assert await r.store.row(job.id) is not None
+    now[0] += 31 * 86_400
+    async with rig(tmp_path, sections=ON, classifier=Judge(0.95), clock=lambda: now[0]) as r:
+        async with asyncio.timeout(10):
+            while await r.store.row(job.id) is not None:
+                await asyncio.sleep(0.02)
