@@ -1,6 +1,6 @@
 """The audit log: who changed what about which place, and when. It can be read while realbot runs."""
 
-# ruff: noqa: S608 - the parts of these queries are constants
+
 
 from __future__ import annotations
 

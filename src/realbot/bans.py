@@ -6,6 +6,7 @@ that was named stands for it in lists: nobody learns from a ban which accounts a
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, fields
@@ -43,14 +44,19 @@ class Bans:
     def __init__(self, writer: Writer, clock: Callable[[], float], pepper: bytes, people: People) -> None:
         self._writer, self._clock, self._pepper, self._people = writer, clock, pepper, people
         self._bans: dict[str, dict[str, Ban]] = {}
+        self._reading = asyncio.Lock()
 
     async def open(self) -> None:
         """Read all bans."""
-        found = await self._writer.run(lambda db: rows.rows(db, f"SELECT {_COLUMNS} FROM bans"), write=False)  # noqa: S608
-        bans: dict[str, dict[str, Ban]] = defaultdict(dict)
-        for row in found:
-            bans[row["place"]][row["subject"]] = Ban(*row)
-        self._bans = dict(bans)
+        async with self._reading:
+            found = await self._writer.run(
+                lambda db: rows.rows(db, f"SELECT {_COLUMNS} FROM bans"),  # noqa: S608
+                write=False,
+            )
+            bans: dict[str, dict[str, Ban]] = defaultdict(dict)
+            for row in found:
+                bans[row["place"]][row["subject"]] = Ban(*row)
+            self._bans = dict(bans)
 
     def of(self, user_key: str, places: Iterable[str]) -> Ban | None:
         """What holds for a person in one of these places or everywhere: of several bans the longest."""

@@ -19,7 +19,6 @@ from .errors import Invalid, NotYours, Refused
 from .rows import ACCOUNTS, DAY
 from .tally import Stats, tally
 
-
 _NARROW = """
     UPDATE jobs SET scope = :scope WHERE scope <> 'user' AND (:key = '*' OR server = :key OR :key IN (
         platform || ':' || json_extract(origin, '$.place'), platform || ':' || json_extract(origin, '$.parent')))
