@@ -208,24 +208,6 @@ async def test_a_file_that_cannot_be_read_is_not_called_damaged(used: Path, monk
         database.check(used, {1: ""}, None)
 
 
-async def test_H7_a_backup_of_a_running_store_has_its_last_job_and_can_be_put_back(used: Path, tmp_path: Path) -> None:
-    async with Store.open(used) as store:
-        await put(store, job="last")
-        database.backup(used, tmp_path / "copy.db")
-        await put(store, job="after")
-    database.restore(used, tmp_path / "copy.db")
-    async with Store.open(used) as store:
-        assert [row.id for row in await store.waiting()][-1] == "last"
-
-
-async def test_H8_a_damaged_copy_is_not_put_back(used: Path, tmp_path: Path) -> None:
-    sound = (used / database.NAME).read_bytes()
-    (tmp_path / "copy.db").write_bytes(sound[:9000] + random.Random(1).randbytes(4096) + sound[13096:])
-    with pytest.raises(ConfigError, match="cannot be"):
-        database.restore(used, tmp_path / "copy.db")
-    assert (used / database.NAME).read_bytes() == sound
-
-
 @pytest.mark.parametrize(("kind", "refused"), [("nfs4", True), ("cifs", True), ("ext4", False), ("overlay", False)])
 async def test_H10_a_network_file_system_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, refused: bool

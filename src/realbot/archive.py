@@ -13,6 +13,7 @@ import aiosqlite
 
 from . import rows
 from .actions import LATE
+from .audit import YEAR
 from .errors import Invalid, NotYours
 from .jobs import ImageId, User
 from .pictures import Pictures
@@ -112,7 +113,7 @@ class Archive:
         others = {
             "DELETE FROM charges WHERE at < ?": min(before, now - rows.COUNTED),
             "DELETE FROM inbox WHERE at < ?": min(before, now - 3 * rows.DAY),
-            "DELETE FROM audit WHERE at < ?": before,
+            "DELETE FROM audit WHERE at < ?": min(before, now - YEAR),
             "DELETE FROM brought WHERE at < ?": now - KEEP,
             "DELETE FROM codes WHERE expires <= ?": now,
             "DELETE FROM actions WHERE expires < ?": now - LATE,
@@ -148,12 +149,18 @@ class Archive:
             " ('accepted', 'running', 'produced', 'delivering')",
             "charges": "SELECT count(*) FROM charges WHERE at < min(:before, :counted)",
             "inbox": "SELECT count(*) FROM inbox WHERE at < min(:before, :replayed)",
-            "audit": "SELECT count(*) FROM audit WHERE at < :before",
+            "audit": "SELECT count(*) FROM audit WHERE at < min(:before, :year)",
             "brought": "SELECT count(*) FROM brought WHERE at < min(:before, :kept)",
             "checked": "SELECT count(*) FROM checked WHERE at < :before AND image NOT IN (SELECT image FROM pictures)",
         }
         now = self._clock()
-        values = {"before": before, "counted": now - rows.COUNTED, "replayed": now - 3 * rows.DAY, "kept": now - KEEP}
+        values = {
+            "before": before,
+            "counted": now - rows.COUNTED,
+            "replayed": now - 3 * rows.DAY,
+            "kept": now - KEEP,
+            "year": now - YEAR,
+        }
 
         async def work(db: aiosqlite.Connection) -> dict[str, int]:
             found = {name: (await rows.rows(db, sql, values))[0][0] for name, sql in counts.items()}
@@ -291,9 +298,8 @@ async def deleted(db: aiosqlite.Connection, seqs: Sequence[int]) -> list[ImageId
         images += [row["image"] for row in await rows.rows(db, "SELECT image FROM pictures WHERE job = ?", (seq,))]
         await db.execute(_TALLIED, (seq,))
         await db.execute("DELETE FROM jobs WHERE seq = ?", (seq,))
-    for table in ("checked", "likeness"):
-        await db.executemany(
-            f"DELETE FROM {table} WHERE image = ? AND image NOT IN (SELECT image FROM pictures)",
-            [(image,) for image in images],
-        )
+    await db.executemany(
+        "DELETE FROM likeness WHERE image = ? AND image NOT IN (SELECT image FROM pictures)",
+        [(image,) for image in images],
+    )
     return images

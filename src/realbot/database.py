@@ -9,10 +9,9 @@ import contextlib
 import logging
 import os
 import re
-import shutil
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -45,6 +44,8 @@ UNREACHABLE = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
+#: Pages that are copied at a time; the database can be written in between.
+PAGES = 1024
 #: Seconds for which the copy made before an upgrade is kept.
 KEPT = 30 * 86_400.0
 _BACKUP = "put back a copy made by `realbot backup`"
@@ -174,7 +175,7 @@ def check(folder: Path, known: Mapping[int, str], seen: tuple[str, int] | None) 
     try:
         if not path.exists() or path.stat().st_size == 0:
             return _made(folder, seen)
-        with _reading(path) as db:
+        with reading(path) as db:
             (have,) = db.execute("PRAGMA user_version").fetchone()
             (program,) = db.execute("PRAGMA application_id").fetchone()
             if have == 0 and db.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,):
@@ -246,7 +247,7 @@ def damage(db: sqlite3.Connection, size: int = 0) -> str:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that cannot write, nor fold the write-ahead log into the file when it closes."""
     with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2)) as db:
         yield db
@@ -279,23 +280,37 @@ def migrate(folder: Path, have: int, known: Mapping[int, str]) -> None:
 
 
 def tidy(folder: Path, now: float) -> None:
-    """Delete the copies made before upgrades of more than `KEPT` ago: what people deleted must not live on in them."""
-    for copy in folder.glob("realbot-before-*.db"):
+    """Delete databases that an upgrade or a restoration left more than `KEPT` ago, with what was deleted since."""
+    for copy in [*folder.glob("realbot-before-*.db"), *folder.glob("realbot-replaced-*.db*")]:
         with contextlib.suppress(OSError):
             if copy.stat().st_mtime < now - KEPT:
                 copy.unlink()
-                log.info("the copy %s from before an upgrade is deleted", copy)
+                log.info("the old database %s is deleted", copy)
 
 
-def backup(folder: Path, target: Path) -> None:
-    """Copy the database, also while realbot runs, and check the copy before it gets its name. Raises ConfigError."""
+def backup(folder: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> dict[str, int]:
+    """Copy the database, also while realbot runs, and check the copy before it gets its name; its rows by table.
+
+    `progress` hears of the pages that are done and of all, and what it raises ends the copying. Raises ConfigError.
+    """
     part = target.with_name(target.name + ".part")
+
+    def step(_status: int, left: int, pages: int) -> None:
+        if progress is not None:
+            progress(pages - left, pages)
+
     try:
         part.unlink(missing_ok=True)
         part.touch(mode=0o600)
-        with _reading(folder / NAME) as source, contextlib.closing(sqlite3.connect(part)) as copy:
-            source.backup(copy)
+        with reading(folder / NAME) as source, contextlib.closing(sqlite3.connect(part)) as copy:
+            # The rows that are counted and those that are copied are of one moment.
+            source.execute("BEGIN")
+            expected = counts(source)
+            source.backup(copy, pages=PAGES, progress=step)
+            source.rollback()
             problem = damage(copy)
+            if not problem and counts(copy) != expected:
+                problem = "it has not as many rows"
         if problem:
             raise fault(f"The copy {target} would be damaged ({problem}): nothing was replaced.")
         sync(part)
@@ -307,34 +322,12 @@ def backup(folder: Path, target: Path) -> None:
         ) from error
     finally:
         part.unlink(missing_ok=True)
+    return expected
 
 
-def restore(folder: Path, source: Path) -> None:
-    """Put a checked copy in the place of the database, which is moved aside. Raises ConfigError and changes nothing."""
-    held = lock(folder)
-    try:
-        path, part = folder / NAME, folder / f"{NAME}.part"
-        shutil.copyfile(source, part)
-        part.chmod(0o600)
-        with _reading(part) as db:
-            problem = damage(db) or (
-                "" if db.execute("PRAGMA application_id").fetchone() == (APPLICATION,) else "foreign"
-            )
-        if problem:
-            raise fault(f"The copy {source} cannot be used ({problem}): choose another one.")
-        sync(part)
-        for suffix in ("-wal", "-shm", ""):
-            old = folder / f"{NAME}{suffix}"
-            if old.exists():
-                old.replace(folder / f"{NAME}.replaced{suffix}")
-        Ledger(folder).path.unlink(missing_ok=True)
-        part.replace(path)
-        sync(folder)
-    except (OSError, sqlite3.Error) as error:
-        raise fault(
-            f"The copy {source} cannot be put back ({error}): choose another one or free some space."
-        ) from error
-    finally:
-        for suffix in ("", "-wal", "-shm"):
-            (folder / f"{NAME}.part{suffix}").unlink(missing_ok=True)
-        held.release()
+def counts(db: sqlite3.Connection) -> dict[str, int]:
+    """How many rows each table has, counted by its rows and not by an index."""
+    found = db.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'words%'"
+    )
+    return {name: db.execute(f'SELECT count(*) FROM "{name}" NOT INDEXED').fetchone()[0] for (name,) in found}  # noqa: S608

@@ -1,4 +1,4 @@
-"""What was deleted for good, as keyed hashes beside the database: an older copy of it that is put back must not revive it.
+"""What was deleted for good, as keyed hashes beside the database, so that no older copy that is put back revives it.
 
 One line each, appended and synced before the deletion is carried out. Nobody is named in them, and without the key,
 which is in the database, they say nothing.
