@@ -30,6 +30,7 @@ from .translator import Catalogues
 from .wire import USUAL, trying
 
 if TYPE_CHECKING:
+    from realbot.config import Settings
     from realbot.sections import Discord
     from realbot.studio import Studio
 
@@ -61,6 +62,7 @@ class Front:
         self.probe = Probe()
         self._up = asyncio.Event()
         self._telling: asyncio.Task[None] | None = None
+        studio.reload.listeners.append(self._reconfigure)
         self.courier.rival = lambda: self.client.end("another program answers with the same token; stop one of them.")
         self.client.setup, self.client.started, self.client.removed = self._setup, self._started, self._removed
         for part in PARTS:
@@ -86,6 +88,10 @@ class Front:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.courier.close(GRACE)
             await self.client.close()
+
+    def _reconfigure(self, _: Settings, settings: Settings) -> None:
+        if settings.discord is not None:
+            self.settings = settings.discord
 
     @property
     def health(self) -> str:

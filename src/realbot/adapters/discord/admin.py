@@ -17,6 +17,7 @@ from realbot.adapters import notices, sentences, words
 from realbot.adapters.bounds import BOUNDS, RESET, Bound
 from realbot.adapters.discord import marked, markup, panels, place
 from realbot.adapters.discord.panels import Interaction
+from realbot.adapters.discord.reloads import Reloads
 from realbot.adapters.discord.trainers import Trainers
 from realbot.errors import Invalid, NotYours
 from realbot.grammar import nearest
@@ -60,6 +61,7 @@ WORDS = 4000
 def register(front: Front) -> None:
     admin = Admin(front.studio, lambda: front.health)
     admin.add_command(Trainers(front.studio).command())
+    admin.add_command(Reloads(front.studio).command())
     front.tree.add_command(admin)
     panels.attach(front.client, admin.handlers())
 

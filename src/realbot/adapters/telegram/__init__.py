@@ -57,6 +57,7 @@ from .screens import Screens
 from .webhook import Webhook
 
 if TYPE_CHECKING:
+    from realbot.config import Settings
     from realbot.sections import Telegram
     from realbot.studio import Studio
 
@@ -100,6 +101,7 @@ class Front:
         self.app = ApplicationBuilder().bot(self.bot).updater(None).build()
         self._up = False
         self._commands: set[str] = set()
+        studio.reload.listeners.append(self._reconfigure)
         self.app.add_handler(CallbackQueryHandler(self.presses.press))
         for part in PARTS:
             part.register(self)
@@ -168,6 +170,12 @@ class Front:
             await self.app.shutdown()
             # The library leaves it open where logging in failed.
             await self.bot.shutdown()
+
+    def _reconfigure(self, _: Settings, settings: Settings) -> None:
+        if settings.telegram is not None:
+            self.settings = settings.telegram
+            self.rights.owners = self.settings.owners
+            self.inbox.age = self.settings.backlog_minutes * 60
 
     @property
     def health(self) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from realbot.adapters import notices, words
+from realbot.adapters import changes, notices, words
 from realbot.adapters.plain import plain
-from realbot.adapters.telegram import phrases, place, sayings, trainers, trainphrases
+from realbot.adapters.telegram import phrases, place, reloads, sayings, trainers, trainphrases
 from realbot.adapters.telegram.privacy import QUESTION
 from realbot.adapters.telegram.rules import Here, Rules
 from realbot.adapters.telegram.screens import Screen, Viewer, to
@@ -59,6 +59,10 @@ class Admin:
                 return await self._stats(here)
             case "clear":
                 return await self._clear(here)
+            case "reload":
+                if int(viewer.user.id) not in self._front.settings.owners:
+                    raise Blocked(changes.owners())
+                return await reloads.draw(self._studio, here)
         note = notices.kept() if state.get("keep") else ""
         if state.get("clear"):
             note = notices.cleared(await self._studio.clear(here.key, viewer.user))
@@ -99,6 +103,8 @@ class Admin:
             [resume if rules.paused else pause],
             [to(f"✖ {sayings.clear()}", "realbot", style="danger", at="clear")],
         ]
+        if here.everywhere:
+            rows.append([reloads.key()])
         return Screen(text, rows, note=note)
 
     async def _pause(self, here: Here, viewer: Viewer, *, on: bool) -> str:
@@ -148,7 +154,7 @@ def commanded(text: str) -> dict[str, Any]:
             return {}
         case "pause" | "resume":
             return {"pause": verb == "pause"}
-        case "clear" | "stats":
+        case "clear" | "stats" | "reload":
             return {"at": verb}
         case "limits" | "limit":
             return {"at": "limit", "name": about, "value": value} if about else {"at": "limits"}

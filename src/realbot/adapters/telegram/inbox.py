@@ -51,7 +51,7 @@ class Inbox:
     """`handle` does what updates ask for, `belated` answers what is older than `age` seconds."""
 
     def __init__(self, studio: Studio, clock: Clock, handle: Handle, belated: Belated, age: float) -> None:
-        self._studio, self._clock, self._handle, self._belated, self._age = studio, clock, handle, belated, age
+        self._studio, self._clock, self._handle, self._belated, self.age = studio, clock, handle, belated, age
         self._bot: Bot | None = None
         self._post = ""
         self._lanes: dict[str, deque[Parcel]] = {}
@@ -93,7 +93,7 @@ class Inbox:
         if self._closed:
             return
         who = parcel.owner or chat(parcel.data)
-        if self._clock.now() - written(parcel) > self._age:
+        if self._clock.now() - written(parcel) > self.age:
             self._old.setdefault(f"{chat(parcel.data)} {who}", []).append(parcel)
             if not self._answering:
                 self._answering = True

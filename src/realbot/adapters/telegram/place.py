@@ -132,7 +132,7 @@ class Rights:
 
     def __init__(self, bot: Bot, clock: Clock, owners: Collection[int] = ()) -> None:
         """`owners` are the numbers of those who own the bot."""
-        self._bot, self._clock, self._owners = bot, clock, owners
+        self._bot, self._clock, self.owners = bot, clock, owners
         self._known: OrderedDict[tuple[str, str], tuple[float, bool]] = OrderedDict()
 
     async def administrates(self, chat: str, person: str) -> bool:
@@ -156,7 +156,7 @@ class Rights:
 
     async def titled(self, user: User, origin: Origin) -> User:
         """The person with what they are there: an owner of the bot keeps order in their private chat too."""
-        owner = int(user.id) in self._owners
+        owner = int(user.id) in self.owners
         administrator = (owner and origin.place == user.id) or await self.administrates(origin.place, user.id)
         roles = {"owners"} if owner else set()
         return replace(user, roles=frozenset(roles | ({"administrators"} if administrator else set())))
