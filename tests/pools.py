@@ -128,6 +128,7 @@ class InProcessPool:
         self.poison: dict[str, int] = {}
         self.silent = False  #: a crash is not followed by a new start
         self.closed = False
+        self.overdue = 0.0
         spool.mkdir(parents=True, exist_ok=True)
 
     @property

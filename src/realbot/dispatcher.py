@@ -19,6 +19,7 @@ from .engine import Cancelled, EngineDown, EnginePool, EngineUp, Fact, Failed, P
 from .errors import EngineLost, Invalid, Refused
 from .forecast import Forecast
 from .jobs import Upscale, Waiting, key_of
+from .journal import Journal
 from .orders import order
 from .preemption import Preemption
 from .queue import Place
@@ -46,6 +47,7 @@ class Dispatcher:
     endings: Endings
     forecast: Forecast
     changed: Callable[[], None]
+    journal: Journal = field(default_factory=Journal)
     previews: bool = True
     parameters: bool = False  #: whether PNG files carry the recipe
     pace: Pace = field(default_factory=Pace)
@@ -75,10 +77,7 @@ class Dispatcher:
         self._reader = asyncio.create_task(self._read(), name="engine facts")
 
     async def close(self, grace: float) -> None:
-        """Start nothing more, give the runs under way `grace` seconds, then stop the engines.
-
-        What is not finished by then keeps its row and its place.
-        """
+        """Start nothing more, give the runs under way `grace` seconds, stop the engines; the rest keeps its place."""
         self._closing = True
         await self._preemption.close()
         deadline = self.monotonic() + grace
@@ -92,10 +91,13 @@ class Dispatcher:
             await self._reader
         await self._tasks.close(1.0)
 
-    async def withdraw(self, ticket: Ticket) -> bool:
-        """Cancel; False when it is too late. The engine stops before its next step, and nobody waits for that."""
+    async def withdraw(self, ticket: Ticket, why: str = "") -> bool:
+        """Cancel, for a reason that its person is told; False when it is too late.
+
+        The engine stops before its next step, and nobody waits for that.
+        """
         run = ticket.run
-        if not await self.endings.cancel(ticket):
+        if not await self.endings.cancel(ticket, why):
             return False
         self._aside.pop(ticket.id, None)
         self._suspects.forget(ticket.id)
@@ -203,7 +205,8 @@ class Dispatcher:
             raise EngineLost
         guess = self.forecast.timings.guess(ticket.features, switch=True)
         sources = await self.desk.sources(request)
-        recipe, preview = self.parameters, self.previews
+        recipe = self.parameters
+        preview = self.previews and self.endings.safety.previews(run.ticket.job.origin)
         folder = str(self.store.wardrobe.lesson(ticket.id).absolute())
         work = order(run, self.desk.preset, guess, files, sources, recipe=recipe, preview=preview, folder=folder)
         run.work = work
@@ -215,6 +218,7 @@ class Dispatcher:
         except EngineLost:
             run.work = None
             raise
+        self.journal.started(run, bench.name)
         if ticket.ended:
             await self.pool.cancel(run.key)
         elif ticket.idle:
@@ -235,6 +239,7 @@ class Dispatcher:
                 log.exception("a fact of the engine could not be followed: %s", fact)
 
     async def _hear(self, fact: Fact) -> None:
+        self.journal.heard(fact)
         match fact:
             case EngineUp():
                 await self._up(fact)
@@ -294,8 +299,6 @@ class Dispatcher:
         bench = self.forecast.benches.setdefault(fact.engine, Bench(fact.engine))
         if fact.boot != bench.boot and bench.up is not None:
             return
-        tell = log.info if fact.reason == "stopped" else log.warning
-        tell("engine %s is down: %s %s", fact.engine, fact.reason, fact.detail)
         bench.up, bench.down = None, fact
         if bench.run is not None and bench.run.work is not None and not self._closing:
             self._tasks.spawn(self._wait_for(bench, bench.run, fact))

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from .academy import Academy
+from .budget import Budget
+from .classifier import Classifier
 from .config import Settings
 from .desk import Asked, Desk
 from .dispatcher import Dispatcher
@@ -27,24 +29,16 @@ from .entries import Entry, revived
 from .errors import ConfigError, Invalid, NotYours, QueueFull
 from .eta import Features, Timings
 from .forecast import Forecast
+from .gate import CANCELLED, Gate
+from .health import Health
 from .house import House
-from .jobs import (
-    Board,
-    Done,
-    Eta,
-    ImageId,
-    Job,
-    Origin,
-    Request,
-    Status,
-    User,
-    Waiting,
-)
-from .policy import check, cooldown
+from .jobs import Board, Done, Eta, ImageId, Job, Origin, Request, Status, User, Waiting
+from .journal import Journal
 from .queue import Line
 from .reload import Reload
-from .rows import Usage
 from .rulebook import Limits
+from .safety import Safety
+from .spending import Usage
 from .store import Store
 from .styles import Styles
 from .tasks import Tasks
@@ -81,6 +75,7 @@ class Studio(Academy):
         styles: Styles,
         *,
         model: Preset | None = None,
+        classifier: Classifier | None = None,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -94,8 +89,9 @@ class Studio(Academy):
         self._line = Line(settings.queue.order)
         self._timings = Timings()
         self._pace = pace or Pace()
+        self.safety = Safety(store, house, classifier, clock=clock)
         self._endings = Endings(
-            store, pool, self._line, self._timings, self._finish, self._room, monotonic, self._pace.disk
+            store, pool, self._line, self._timings, self.safety, self._finish, self._room, monotonic, self._pace.disk
         )
         self._forecast = Forecast(
             self._line,
@@ -106,9 +102,21 @@ class Studio(Academy):
             house.opens,
             monotonic=monotonic,
         )
+        self.journal = Journal(monotonic)
         self._dispatcher = Dispatcher(
-            store, pool, self._desk, self._endings, self._forecast, self._turn.set, pace=self._pace, monotonic=monotonic
+            store,
+            pool,
+            self._desk,
+            self._endings,
+            self._forecast,
+            self._turn.set,
+            self.journal,
+            pace=self._pace,
+            monotonic=monotonic,
         )
+        self.health = Health(store, pool, self._endings, self._forecast, lambda: house.base.storage, monotonic)
+        self.gate = Gate(store, house, self._endings, self._dispatcher, self._whole, clock)
+        self.budget = Budget(store, house, desk, self._forecast, self.gate.exempt, clock)
         #: Jobs whose end their owner has not seen yet, and some of those seen lately.
         self._jobs: dict[str, Job] = {}
         self._seen: OrderedDict[str, Job] = OrderedDict()
@@ -134,6 +142,7 @@ class Studio(Academy):
     async def open(self) -> None:
         """Take up what an earlier life left, then start the engines. Returns before they are ready."""
         await self._house.open()
+        await self.safety.open()
         await self._desk.uploads.open()
         for features, stages in await self._store.timings():
             seconds = stages.pop("seconds", None)
@@ -159,8 +168,10 @@ class Studio(Academy):
         """Take nothing more, give what is being painted `grace` seconds, stop the engines. Nothing accepted is lost."""
         self._open = False
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.health.close()
         await self._dispatcher.close(grace)
         await self._asides.close(5.0)
+        await self.safety.close()
         if self._shower is not None:
             self._shower.cancel()
             await asyncio.gather(self._shower, return_exceptions=True)
@@ -170,13 +181,16 @@ class Studio(Academy):
 
         Raises Refused: Invalid, Blocked, TooSoon, OverQuota or QueueFull.
         """
-        if not self._open:
-            raise QueueFull("The bot is not taking requests at the moment; please try again in a minute.")
-        if self._endings.full:
-            raise QueueFull("The disk of this bot is full, so nothing can be taken; please try again later.")
-        asked = await self._desk.ask(user, request, origin)
-        # What is committed must also reach the line, whatever becomes of the caller.
-        return await self._whole(self._accept(user, asked, origin, dedup))
+        with self.journal.asking(user.platform):
+            self.gate.admit(user, origin)
+            if not self._open:
+                raise QueueFull("The bot is not taking requests at the moment; please try again in a minute.")
+            if self._endings.full:
+                raise QueueFull("The disk of this bot is full, so nothing can be taken; please try again later.")
+            asked = await self._desk.ask(user, request, origin)
+            await self.safety.admit(user, asked.request, origin)
+            # What is committed must also reach the line, whatever becomes of the caller.
+            return await self._whole(self._accept(user, asked, origin, dedup))
 
     async def cancel(self, user: User, job_id: str, moderator_of: str = "") -> bool:
         """Give a job up; False when it has ended. A moderator of its server (the id) may too.
@@ -214,6 +228,7 @@ class Studio(Academy):
 
     async def picture(self, user: User, image: ImageId) -> Path:
         """The verified file of one of this person's pictures. Raises NotYours, and Invalid when it is lost."""
+        await self.safety.hidden(user, image)
         return await self._store.picture(image, user)
 
     async def forget(self, user: User, job_id: str, moderator_of: str = "") -> None:
@@ -244,7 +259,7 @@ class Studio(Academy):
     async def kept(self, job_id: str, reason: str) -> None:
         """Its owner could not be shown the answer, which stays in the history with the reason."""
         await self._store.keep(job_id, reason)
-        self._leave(job_id)
+        self._leave(job_id, reason)
 
     def waiting(self, user: User) -> list[Job]:
         """This person's jobs that have not ended, the oldest first."""
@@ -257,8 +272,8 @@ class Studio(Academy):
         return FAMILIES[self._desk.preset.family].schedulers
 
     def limits(self, user: User, origin: Origin | None = None) -> Limits:
-        """The ranges that hold for this person, or in a place."""
-        return self._house.settings(origin).limits
+        """The limits that hold for this person, or in a place."""
+        return self._house.settings(origin, user).limits
 
     def line(self) -> tuple[int, int]:
         """How many wait and how many are being painted."""
@@ -281,15 +296,16 @@ class Studio(Academy):
 
     async def _accept(self, user: User, asked: Asked, origin: Origin, dedup: str | None) -> Job:
         now, job_id = self._clock(), secrets.token_hex(12)
-        settings, circle = self._house.settings(origin), self._house.circle(origin)
+        terms, circle = self.budget.terms(user, asked, origin, now), self._house.circle(origin)
 
         def admit(usage: Usage) -> None:
             self.gate.admit(user, origin)
             terms.admit(usage)
 
+        who, what = (job_id, user), (asked.request, asked.asked_key or None)
         try:
             row = await self._store.put(
-                job_id, user, asked.request, asked.asked_key or None, origin, dedup, now, admit, circle
+                *who, *what, origin, dedup, now, admit, circle, seconds=terms.seconds, windows=terms.windows
             )
         except BaseException:
             self._desk.settled(user, asked.asked_key)
@@ -312,6 +328,12 @@ class Studio(Academy):
             person=self._store.people.person(user.key),
         )
         self._jobs[row.id] = job
+        self.journal.accepted(job, cached=asked.earlier is not None)
+        # From here on a ban finds it.
+        self._endings.tickets[job.id] = ticket
+        if self.gate.banned(user, origin) is not None:
+            await self._endings.cancel(ticket, CANCELLED)
+            return job
         if asked.earlier is not None:
             await self._endings.answer(ticket, asked.earlier)
             return job
@@ -349,6 +371,7 @@ class Studio(Academy):
         self._dispatcher.feed()
 
     def _finish(self, ticket: Ticket, status: Status) -> None:
+        self.journal.ended(ticket, status)
         self._desk.settled(ticket.job.user, ticket.asked_key)
         if ticket.idle:
             # The engine may still write there; what it leaves is deleted when it has given the run back.
@@ -357,9 +380,10 @@ class Studio(Academy):
         ticket.job.board.post(status)
         self._turn.set()
 
-    def _leave(self, job_id: str) -> None:
+    def _leave(self, job_id: str, kept: str = "") -> None:
         job = self._jobs.pop(job_id, None)
         if job is not None:
+            self.journal.delivered(job, kept)
             self._seen[job_id] = job
             if len(self._seen) > SEEN:
                 self._seen.popitem(last=False)

@@ -59,6 +59,7 @@ class Page:
         self._password, self._folder = password, folder
         #: Address of the page, once it is served.
         self.url = ""
+        self.limited = 0
 
     async def serve(self, *, ready: asyncio.Event | None = None) -> None:
         """Serve the page until cancelled. Raises ConfigError when its address cannot be listened on."""
@@ -81,11 +82,21 @@ class Page:
                         ready.set()
                     await asyncio.shield(task)
                 finally:
+                    self.url = ""
                     stopping.set()
                     server.should_exit = True
                     await asyncio.wait([task])
                 if not server.started:
                     raise RuntimeError("the page did not start; the lines above this in the log say why")
+
+    @property
+    def health(self) -> str:
+        """What is not as it should be, in a few words; empty when all is well."""
+        return "" if self.url else words.not_served()
+
+    def pulse(self) -> float:
+        """The page turns in the event loop, which is watched itself."""
+        return 0.0
 
     async def _build(self, routes: Routes) -> Door:
         """The application.

@@ -159,8 +159,8 @@ def say(status: Status, job: Job | None = None) -> str:
             return text.format(count=len(images), time=duration(seconds), seed=seed)
         case Failed(error, detail):
             return failure(error, detail)
-        case Cancelled():
-            return _("Cancelled.")
+        case Cancelled(detail):
+            return f"{_('Cancelled.')} {_(detail)}" if detail else _("Cancelled.")
     raise TypeError(f"not a status: {status!r}")
 
 
@@ -184,7 +184,8 @@ def refusal(error: Refused, now: float | None = None) -> str:
         seconds = error.wait
     elif isinstance(error, OverQuota) and error.resets:
         seconds = error.resets - (time.time() if now is None else now)
-    if seconds > 0 and not re.search(r"\d", text):
+    # A cooldown tells the seconds itself.
+    if seconds > 0 and (isinstance(error, OverQuota) or not re.search(r"\d", text)):
         text = _("{refusal}. Try again in {time}.").format(refusal=text.rstrip("."), time=wait(seconds))
     return text
 
@@ -335,6 +336,10 @@ def line(waiting: int, running: int) -> str:
 
 def saved(path: str) -> str:
     return _("Saved as {path}").format(path=path)
+
+
+def not_served() -> str:
+    return _("the page is not served")
 
 
 def port_taken(host: str, port: int) -> str:

@@ -154,3 +154,8 @@ class EnginePool(Protocol):
 
     async def close(self, grace: float) -> None:
         """Stop the engines, at most `grace` seconds for the run under way."""
+
+    @property
+    def overdue(self) -> float:
+        """Seconds by which an engine at work has been silent for longer than it may; 0 when none has."""
+        ...

@@ -197,6 +197,14 @@ class ChildPool:
             await asyncio.gather(supervisor, return_exceptions=True)
         self._facts.end()
 
+    @property
+    def overdue(self) -> float:
+        """Seconds by which the engine at work has been silent for longer than it may; 0 when it has not."""
+        life = self._life
+        if life is None or life.up is None or not self._working(life):
+            return 0.0
+        return max(0.0, self._silence.seconds - self._silence.limit)
+
     async def _supervise(self) -> None:
         while not self._closing:
             self._retry.clear()
@@ -333,7 +341,8 @@ class ChildPool:
         self._runs = {key: run for key, run in self._runs.items() if run.boot != life.boot or run.ended is not None}
         life.up = None
         reason = "stopped" if self._closing else reason
-        log.log(logging.INFO if life.asked else logging.WARNING, "engine down, %s: %s", reason, detail)
+        level = logging.INFO if life.asked else logging.WARNING
+        log.log(level, "the process of engine %s has ended: %s", self.engine, reason, extra={"detail": detail})
         self._facts.put(EngineDown(self.engine, life.boot, reason, detail))
         life.gone.set()
 

@@ -14,7 +14,6 @@ from moving import Time
 
 from realbot.adapters.discord import Front
 from realbot.adapters.discord.client import Client, Tree
-from realbot.adapters.discord.lag import Probe
 from realbot.adapters.discord.sync import definition, sync
 from realbot.adapters.outbox import Down
 
@@ -139,23 +138,6 @@ async def test_DC19_the_pictures_of_a_server_that_is_left_can_be_sent_to_their_p
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def test_DC18_a_loop_that_stands_still_is_noticed_with_what_it_was_doing(caplog):
-    def stands_still() -> None:
-        time.sleep(0.6)
-
-    probe = Probe(too_long=0.2, stuck=0.3)
-    async with probe.watching():
-        assert not probe.degraded
-        await asyncio.sleep(0.1)
-        stands_still()
-        await asyncio.sleep(0.1)
-        assert probe.degraded
-    assert probe.longest >= 0.3
-    (line,) = [record.getMessage() for record in caplog.records if "stood still" in record.getMessage()]
-    assert "stands_still" in line
-    assert "time.sleep(0.6)" in line
 
 
 async def test_stopping_takes_no_longer_than_two_seconds_with_a_picture_on_its_way(atelier, discord, channel, anna):

@@ -23,7 +23,6 @@ from .card import Cards
 from .client import Client, Revoked, Tree
 from .courier import PACE, Courier
 from .intake import Intake
-from .lag import Probe
 from .presses import Presses
 from .sync import sync
 from .translator import Catalogues
@@ -59,7 +58,7 @@ class Front:
         )
         self.intake = Intake(studio, self.courier)
         self.presses = Presses(studio, self.intake, self.cards)
-        self.probe = Probe()
+        self.probe = studio.health.probe
         self._up = asyncio.Event()
         self._telling: asyncio.Task[None] | None = None
         studio.reload.listeners.append(self._reconfigure)
@@ -77,8 +76,7 @@ class Front:
         self.courier.open()
         ring = asyncio.create_task(self._announce(ready))
         try:
-            async with self.probe.watching():
-                await self.client.serve(self.settings.token.get_secret_value())
+            await self.client.serve(self.settings.token.get_secret_value())
         except Revoked as error:
             raise ConfigError(f"discord.token: {error}", key="discord.token") from None
         finally:
@@ -101,6 +99,15 @@ class Front:
         if self.client.gate.stopped or self.courier.down:
             return marked.away()
         return marked.stalled(self.probe.longest) if self.probe.degraded else ""
+
+    @property
+    def limited(self) -> int:
+        """How often Discord wanted to be left alone."""
+        return self.client.gate.limited
+
+    def pulse(self) -> float:
+        """Seconds since Discord was last heard, or tried to be reached; 0 before the first time."""
+        return self.client.pulse() if self._up.is_set() else 0.0
 
     async def _announce(self, ready: asyncio.Event | None) -> None:
         await self._up.wait()

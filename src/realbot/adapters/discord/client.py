@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -104,6 +106,13 @@ class Client(discord.Client):
         finally:
             connection.cancel()
             await asyncio.gather(connection, return_exceptions=True)
+
+    def pulse(self) -> float:
+        """Seconds since the gateway last answered a heartbeat, or realbot last tried to reach Discord."""
+        tried = self.gate.tried
+        keeper = getattr(self.ws, "_keep_alive", None)
+        heard = time.perf_counter() - keeper._last_ack if keeper is not None else math.inf
+        return max(0.0, min(heard, self._clock.monotonic() - tried))
 
     def end(self, reason: str) -> None:
         """Stop serving: `serve` raises Revoked with the reason."""

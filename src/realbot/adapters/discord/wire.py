@@ -100,6 +100,8 @@ class Gate:
         self._stopped = -math.inf
         self._sent: deque[float] = deque(maxlen=RATE)
         self._answers: OrderedDict[str, int] = OrderedDict()
+        #: How often Discord wanted to be left alone, and the monotonic time of the last try to reach it.
+        self.limited, self.tried = 0, self._clock.monotonic()
 
     @property
     def strained(self) -> bool:
@@ -124,6 +126,7 @@ class Gate:
             self._admit(patience)
             await self._turn(request, RATE if patience.essential else CALM)
             attempt.tries += 1
+            self.tried = self._clock.monotonic()
             self._answer(request)
             response: ClientResponse | None = None
             try:
@@ -151,6 +154,9 @@ class Gate:
                 raise Down(f"{request.method} {_shown(request.url)}: {reason}", wait=stated, uncertain=uncertain)
             log.debug("%s %s: %s; again in %.1f s", request.method, _shown(request.url), reason, wait)
             await self._clock.sleep(wait)
+
+    def now(self) -> float:
+        return self._clock.monotonic()
 
     async def pause(self, seconds: float) -> None:
         """Wait about that long."""
@@ -180,6 +186,7 @@ class Gate:
     def _count(self, response: ClientResponse) -> None:
         if response.status not in (401, 403, 429):
             return
+        self.limited += response.status == 429
         if response.headers.get("X-RateLimit-Scope") != "shared":
             before = self.strained
             self._refusals.append(self._clock.monotonic())
@@ -231,6 +238,7 @@ class Wire(HTTPClient):
             url = str(self._gateway.with_query(asked.query))
         # The library waits ever longer between its tries, up to a quarter of an hour, so it never sees one fail.
         for wait in (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 0.0):
+            self.gate.tried = self.gate.now()
             try:
                 socket = await super().ws_connect(url, compress=compress)
                 socket._timeout = aiohttp.ClientWSTimeout(ws_close=GOODBYE)

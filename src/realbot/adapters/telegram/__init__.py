@@ -22,6 +22,7 @@ from realbot.adapters.clock import Clock
 from realbot.adapters.outbox import Down
 from realbot.adapters.telegram.text import Text
 from realbot.errors import ConfigError, Refused
+from realbot.logs import alias
 from realbot.tasks import Tasks
 
 from . import (
@@ -140,7 +141,7 @@ class Front:
                 log.exception("a message was not answered")
                 await asked.reply(captions.trouble())
         except (TelegramError, Down) as error:
-            log.warning("an answer did not arrive in %s: %s", asked.origin.place, error)
+            log.warning("an answer did not arrive in %s: %s", alias(asked.origin.place), error)
 
     async def serve(self, *, ready: asyncio.Event | None = None) -> None:
         """Serve until cancelled; `ready` is set once people can ask.
@@ -184,6 +185,15 @@ class Front:
             return "not connected"
         deaf = "" if self.settings.webhook_url else self.poller.health
         return deaf or ("Telegram is away" if self.courier.down else "")
+
+    @property
+    def limited(self) -> int:
+        """How often Telegram wanted to be left alone."""
+        return self.limiter.limited + self.poller.limited
+
+    def pulse(self) -> float:
+        """Seconds since it should have asked Telegram for updates; 0 where Telegram tells them, and before that."""
+        return 0.0 if self.settings.webhook_url or not self._up else self.poller.idle
 
     async def _persist(self, call: Callable[[], Awaitable[object]]) -> None:
         """Do this, for as long as Telegram is away once more and again. Raises InvalidToken."""

@@ -12,6 +12,7 @@ from telegram.error import TelegramError
 from realbot.adapters.outbox import Down
 from realbot.adapters.telegram.limiter import PROGRESS
 from realbot.jobs import Job
+from realbot.logs import alias
 
 if TYPE_CHECKING:
     from realbot.adapters.clock import Clock
@@ -68,8 +69,8 @@ class Acting:
                 rate_limit_args=PROGRESS,
             )
         except Down as error:
-            log.debug("no action is shown in %s: %s", chat, error)
+            log.debug("no action is shown in %s: %s", alias(chat), error)
         except TelegramError as error:
-            log.info("no action is shown in %s any more: %s", chat, error)
+            log.info("no action is shown in %s any more: %s", alias(chat), error)
             return False
         return True

@@ -128,6 +128,8 @@ class Limiter(BaseRateLimiter[Patience]):
         self._order = itertools.count()
         self._overall = -math.inf
         self._task: asyncio.Task[None] | None = None
+        #: How often Telegram wanted to be left alone.
+        self.limited = 0
         #: Set once Telegram does not know the token any more.
         self.revoked = asyncio.Event()
 
@@ -200,6 +202,7 @@ class Limiter(BaseRateLimiter[Patience]):
         """Leave the chat alone for as long as Telegram says; that many seconds."""
         after = error.retry_after
         wait = after.total_seconds() if isinstance(after, timedelta) else float(after)
+        self.limited += 1
         log.warning("Telegram wants no %s for %.0f s", endpoint, wait)
         if chat:
             lane = self._lane(chat)

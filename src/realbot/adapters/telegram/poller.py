@@ -43,12 +43,21 @@ class Poller:
         self._take, self._clock, self._hold, self._silence = take, clock, hold, hold * SILENCE
         self._address = f"{settings.api_base.rstrip('/')}/bot{settings.token.get_secret_value()}/getUpdates"
         self._heard, self._why = clock.monotonic(), ""
+        #: How often Telegram wanted no polls.
+        self.limited = 0
+        #: Monotonic time of the last try, and until when none is made.
+        self._tried = self._held = clock.monotonic()
         self._offset: int | None = None
 
     @property
     def health(self) -> str:
         """Why nothing was heard for long, in a few words; empty when all is well."""
         return self._why if self._clock.monotonic() - self._heard > STALE else ""
+
+    @property
+    def idle(self) -> float:
+        """Seconds for which nothing was tried although it should have been."""
+        return max(0.0, self._clock.monotonic() - max(self._tried, self._held))
 
     async def listen(self) -> NoReturn:
         """Listen until cancelled. Raises InvalidToken when the token is not valid any more."""
@@ -69,6 +78,7 @@ class Poller:
                 pause = self._pause(error, failures)
             finally:
                 await ears.shutdown()
+            self._held = self._clock.monotonic() + pause
             await self._clock.sleep(pause)
 
     async def _poll(self, ears: Request) -> None:
@@ -76,6 +86,7 @@ class Poller:
         wanted = {"limit": MOST, "timeout": self._hold, "allowed_updates": json.dumps(KINDS)}
         if self._offset is not None:
             wanted["offset"] = self._offset
+        self._tried = self._clock.monotonic()
         async with asyncio.timeout(self._silence):
             told = await ears.post(f"{self._address}?{urlencode(wanted)}")
         if not isinstance(told, list) or not all(numbered(one) for one in told):
@@ -92,6 +103,7 @@ class Poller:
         """How many seconds to wait after a failure."""
         self._why = "another program listens" if isinstance(error, Conflict) else "Telegram does not answer"
         if isinstance(error, RetryAfter):
+            self.limited += 1
             log.warning("Telegram wants no polls: %s", error)
             after = error.retry_after
             return float(after if isinstance(after, int) else after.total_seconds())

@@ -29,6 +29,7 @@ class Probe:
         self._turn = time.monotonic()
         self._alarm = self._told = float("-inf")
         self._stop = threading.Event()
+        self._worst = 0.0
         #: The longest that the loop stood still, in seconds.
         self.longest = 0.0
 
@@ -37,10 +38,21 @@ class Probe:
         """Whether the loop stood still lately."""
         return time.monotonic() - self._alarm < WELL
 
+    @property
+    def still(self) -> float:
+        """For how many seconds the loop has had no turn by now."""
+        return max(0.0, time.monotonic() - self._turn - BEAT)
+
+    def worst(self) -> float:
+        """The longest that the loop stood still since this was asked last, in seconds."""
+        worst, self._worst = max(self._worst, self.still), 0.0
+        return worst
+
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
         """Watch while the block runs."""
         self._turn = time.monotonic()
+        self._stop.clear()
         thread = threading.Thread(target=self._watch, args=(threading.get_ident(),), name="loop watch", daemon=True)
         thread.start()
         task = asyncio.create_task(self._beat(), name="loop watch")
@@ -55,6 +67,7 @@ class Probe:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(BEAT)
+            self._worst = max(self._worst, self.still)
             self._turn = time.monotonic()
 
     def _watch(self, loop_thread: int) -> None:
@@ -69,4 +82,4 @@ class Probe:
             self._told = now
             frame = sys._current_frames().get(loop_thread)
             stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
-            log.warning("the event loop has stood still for %.2f s:\n%s", still, stack)
+            log.warning("the event loop has stood still for %.2f s", still, extra={"stack": stack})
