@@ -58,7 +58,7 @@ def _said(tree: ast.Module) -> Iterator[tuple[int, str | tuple[str, str], str | 
             continue
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         texts = [arg.value if isinstance(arg, ast.Constant) and isinstance(arg.value, str) else "" for arg in node.args]
-        if name == "ngettext" and all(texts[:2]):
+        if name in ("ngettext", "counted") and all(texts[:2]):
             yield node.lineno, (texts[0], texts[1]), None
         elif name == "pgettext" and all(texts[:2]):
             yield node.lineno, texts[1], texts[0]

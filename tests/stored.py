@@ -10,7 +10,8 @@ from pathlib import Path
 from realbot import database
 from realbot.jobs import Generate, Origin, StyleUse, Train, Upscale, User
 from realbot.rows import OWN, Circle
-from realbot.store import Row, Store, Usage
+from realbot.spending import Usage
+from realbot.store import Row, Store
 
 ANN, BOB = User("discord", "1", "Ann"), User("discord", "2", "Bob")
 APPLE = Generate(prompt="a red apple on a blue background", seed=7, steps=12, styles=(StyleUse("ink", 0.5),))

@@ -154,7 +154,7 @@ async def test_Q3_two_accounts_have_one_quota_and_parting_or_deleting_gives_no_s
 
         async def exhausted(*users: User) -> None:
             for user in users:
-                with pytest.raises(OverQuota, match="3 pictures are used up"):
+                with pytest.raises(OverQuota, match="3 pictures for 24 hours are used up"):
                     await ask(r, user, f"more of {user.name}")
 
         await paint(r, ANN, "before", count=2)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realbot.errors import Blocked, Invalid, OverQuota, QueueFull, Refused, TooSoon
+from realbot.errors import Blocked, Invalid, QueueFull, TooSoon
 from realbot.jobs import Generate, StyleUse
-from realbot.policy import adult, check, cooldown, quota, ranges, room, showing, words
-from realbot.rows import Usage
+from realbot.policy import adult, cooldown, full, ranges, room, showing, words
 from realbot.rulebook import Limits, Moderation
+from realbot.spending import Usage
 
-NOBODY = Usage(0, 0, 0, None)
+NOBODY = Usage()
 CAT = Generate(prompt="a cat")
 NOW = 1_000_000.0
 
@@ -129,25 +129,24 @@ def test_P11_a_phrase_is_found_whatever_the_blanks():
 
 
 def test_Q1_the_waiting_requests_of_one_person_are_limited():
-    room(Limits(waiting_per_user=5), Usage(4, 4, 4, None), 200)
+    room(Limits(waiting_per_user=5), Usage(4, 4))
     with pytest.raises(QueueFull, match="at most 5 may; wait for one of them or cancel it"):
-        room(Limits(waiting_per_user=5), Usage(5, 5, 5, None), 200)
+        room(Limits(waiting_per_user=5), Usage(5, 5))
+    with pytest.raises(QueueFull, match="1 of your requests is waiting already and at most 1 may; wait for it or"):
+        room(Limits(waiting_per_user=1), Usage(1, 1))
+
+
+def test_Q1_the_waiting_requests_of_one_server_are_limited():
+    room(Limits(waiting_per_server=3), Usage(0, 9, waiting_server=2))
+    room(Limits(), Usage(0, 9, waiting_server=9))
+    with pytest.raises(QueueFull, match="3 requests are waiting here already, of at most 3"):
+        room(Limits(waiting_per_server=3), Usage(0, 9, waiting_server=3))
 
 
 def test_Q4_the_line_of_everyone_is_limited():
+    full(Usage(0, 199), 200)
     with pytest.raises(QueueFull, match="200 requests are waiting, of at most 200"):
-        room(Limits(), Usage(0, 200, 0, None), 200)
-
-
-def test_Q1_the_pictures_of_a_day_are_counted_and_the_reset_is_told():
-    limits = Limits(per_day=10)
-    quota(replace(CAT, count=4), limits, Usage(0, 0, 6, None), NOW)
-    with pytest.raises(OverQuota, match="3 of your 10 pictures are left, and this asks for 4") as caught:
-        quota(replace(CAT, count=4), limits, Usage(0, 0, 7, NOW - 5, NOW - 3600), NOW)
-    assert caught.value.resets == NOW - 3600 + 86_400
-    with pytest.raises(OverQuota, match="your 10 pictures are used up"):
-        quota(CAT, limits, Usage(0, 0, 12, NOW, NOW), NOW)
-    quota(CAT, Limits(per_day=0), Usage(0, 0, 10**6, NOW, NOW), NOW)
+        full(Usage(0, 200), 200)
 
 
 @pytest.mark.parametrize("policy", ["anywhere", "restricted", "never"])
@@ -176,38 +175,14 @@ def test_X14_whether_a_picture_is_painted_and_where_it_is_shown(policy: Any, ask
 def test_Q1_too_soon_tells_how_long_to_wait():
     limits = Limits(cooldown=30)
     with pytest.raises(TooSoon, match="please wait 21 more") as caught:
-        cooldown(limits, Usage(0, 0, 1, NOW - 9.5), NOW)
+        cooldown(limits, Usage(0, 0, NOW - 9.5), NOW)
     assert caught.value.wait == pytest.approx(20.5)
-    cooldown(limits, Usage(0, 0, 1, NOW - 30), NOW)
+    cooldown(limits, Usage(0, 0, NOW - 30), NOW)
     cooldown(limits, NOBODY, NOW)
-    cooldown(Limits(), Usage(0, 0, 1, NOW), NOW)
+    cooldown(Limits(), Usage(0, 0, NOW), NOW)
 
 
 def test_D13_a_clock_set_back_locks_nobody_out():
     with pytest.raises(TooSoon) as caught:
-        cooldown(Limits(cooldown=30), Usage(0, 0, 1, NOW + 3600), NOW)
+        cooldown(Limits(cooldown=30), Usage(0, 0, NOW + 3600), NOW)
     assert caught.value.wait == 30
-
-
-@given(
-    st.builds(
-        Usage,
-        st.integers(0, 300),
-        st.integers(0, 300),
-        st.integers(0, 300),
-        st.none() | st.floats(0, 2e6),
-        st.none() | st.floats(0, 2e6),
-    ),
-    st.integers(1, 4),
-)
-def test_Q3_a_request_is_taken_exactly_when_every_rule_has_room(usage: Usage, count: int):
-    limits = Limits(waiting_per_user=50, per_day=100, cooldown=60)
-    fits = usage.waiting_user < 50 and usage.waiting_total < 150 and usage.today + count <= 100
-    rested = usage.last_accept is None or usage.last_accept + 60 <= NOW
-    try:
-        check(replace(CAT, count=count), limits, usage, NOW, waiting_total=150)
-    except Refused:
-        assert not (fits and rested)
-    else:
-        assert fits
-        assert rested

@@ -14,7 +14,8 @@ from realbot import rows
 from realbot import store as store_module
 from realbot.errors import QueueFull, Refused
 from realbot.jobs import Generate, Origin, Train, Upscale, User
-from realbot.store import Store, Usage
+from realbot.spending import DAY, HOUR, MONTH, Charge, Usage
+from realbot.store import Store
 from stored import ANN, APPLE, BOB, NOW, STAGES, free, ids, paint, picture, put, state
 
 
@@ -182,16 +183,21 @@ async def test_Q3_a_refusal_takes_nothing_with_it_and_leaves_nothing_behind(stor
 
 
 async def test_usage_counts_what_waits_and_what_was_painted_today(store: Store, tmp_path: Path) -> None:
-    assert await store.usage(ANN, NOW) == Usage(0, 0, 0, None, None)
+    assert await store.usage(ANN, NOW) == Usage(charges={HOUR: (), DAY: (), MONTH: ()})
     await put(store, BOB)
     await put(store, request=replace(APPLE, count=4), now=NOW - 2 * rows.DAY)
     old = await put(store, now=NOW - 100)
     await put(store, request=replace(APPLE, count=3), now=NOW - 50)
-    assert await store.usage(ANN, NOW) == Usage(3, 4, 4, NOW - 50, NOW - 100)
+    usage = await store.usage(ANN, NOW)
+    assert (usage.waiting_user, usage.waiting_total, usage.today, usage.last_accept) == (3, 4, 4, NOW - 50)
+    assert usage.charges[HOUR] == (Charge(NOW - 100, 1), Charge(NOW - 50, 3))
+    assert sum(one.pictures for one in usage.charges[MONTH]) == 8
     assert await store.start(old.id, 1)
     assert (await store.usage(ANN, NOW)).waiting_user == 3
     assert await store.cancel(old.id)
-    assert await store.usage(ANN, NOW) == Usage(2, 3, 3, NOW - 50, NOW - 50)
+    usage = await store.usage(ANN, NOW)
+    assert (usage.waiting_user, usage.waiting_total, usage.today, usage.last_accept) == (2, 3, 3, NOW - 50)
+    assert usage.charges[HOUR] == (Charge(NOW - 50, 3),)
     failed = await put(store)
     assert await store.fail(failed.id, "OutOfMemory", "")
     cached = await put(store)

@@ -69,8 +69,9 @@ class Academy(Accounts, Darkroom):
         Raises Blocked for whom or where it is not allowed, and Invalid when the name, the words or the set cannot be
         used; a picture that cannot be is left out, and told.
         """
+        self.gate.admit(user, origin)
         self._house.teach(user, origin)
-        rules = self._house.settings(origin)
+        rules = self._house.settings(origin, user)
         words = trigger.strip() or name.strip()
         steps = min(STEPS, rules.training.max_steps) if steps is None else steps
         course = course_of(Train(style=name, trigger=words, images=(), steps=steps, rank=rank), self._desk.preset.name)
@@ -178,5 +179,5 @@ class Academy(Accounts, Darkroom):
         styles = [style for style in self._styles.all() if self._store.wardrobe.visible(style, key, server)]
         if origin is None:
             return styles
-        names = self._house.styles(origin, [style.name for style in styles])
+        names = self._house.styles(origin, [style.name for style in styles], user)
         return [style for style in styles if style.name in names]

@@ -19,6 +19,7 @@ import aiosqlite
 
 from . import audit, bans, rows
 from .archive import deleted
+from .cases import CLOSED, Cases
 from .bans import Bans
 from .errors import NotYours
 from .inbox import OPENED, Inbox
@@ -35,6 +36,7 @@ T = TypeVar("T")
 #: Tables beside the jobs that hold something of a person, and the column that says of whom.
 OWNED = {
     "charges": "user_key",
+    "forgiven": "user_key",
     "preferences": "user_key",
     "actions": "owner",
     "audit": "author",
@@ -66,6 +68,7 @@ class Belongings(Registry, Inbox):
         super().__init__(folder, writer, clock)
         self.tombstones = tombstones
         self._pepper = tombstones.pepper
+        self.cases = Cases(writer, clock)
         self.people = People(writer, clock, self._pepper)
         self.bans = Bans(writer, clock, self._pepper, self.people)
         self.wardrobe = Wardrobe(folder, writer, self.people, clock, tombstones)
@@ -86,15 +89,17 @@ class Belongings(Registry, Inbox):
             cards = await rows.rows(
                 db, f"SELECT cards.* FROM cards JOIN jobs ON jobs.id = cards.job WHERE {MINE} ORDER BY seq", who
             )
-            told = {"jobs": jobs, "pictures": held, "cards": cards}
+            closed = await rows.rows(db, CLOSED, who)
+            told = {"jobs": jobs, "pictures": held, "cards": cards, "withheld": closed}
             for table, column in OWNED.items():
                 # Some of what counts was asked for by an account that is not linked any more.
-                shown = "user_key, at, pictures" if table == "charges" else "*"
+                # Who pronounced a ban is not the business of whom it holds for.
+                shown = {"charges": "user_key, at, pictures, seconds", "bans": "subject, place, reason, at, until"}.get(table, "*")
                 told[table] = await rows.rows(db, f"SELECT {shown} FROM {table} WHERE {column} IN ({ACCOUNTS})", who)
             return {table: [_readable(row) for row in found] for table, found in told.items()}
 
         told = await self._writer.run(work, write=False)
-        images = sorted({row["image"] for row in told["pictures"]}) if pictures else []
+        images = await self.cases.seen(user.key, {row["image"] for row in told["pictures"]}) if pictures else []
         folder = self.folder / "exports"
         name = f"{self._alias(user.key)[:16]}-{secrets.token_hex(16)}.zip"
         styles = [row["name"] for row in told["trained"] if row["sha256"]]
@@ -114,6 +119,7 @@ class Belongings(Registry, Inbox):
 
         gone = await self._buried([("person", key) for key in keys], work)
         await self.people.open()
+        await self.bans.open()
         await self._clean(gone, keys)
         return sum(one.jobs for one in gone)
 
@@ -189,10 +195,18 @@ class Belongings(Registry, Inbox):
         await db.execute("UPDATE OR REPLACE charges SET user_key = ? WHERE user_key = ?", (self._alias(key), key))
         await bans.disown(db, key, self._alias(key))
         await audit.disown(db, key, self._alias(key))
+        await db.execute("UPDATE withheld SET author = '' WHERE author = ?", (key,))
         await db.execute(f"{OPENED} WHERE owner = ?", (self._clock(), key))
 
     def _alias(self, user_key: str) -> str:
         return rows.alias(self._pepper, user_key)
+
+    def unpacked(self) -> None:
+        """Delete what was handed out and not taken for so long that nobody will."""
+        for old in (self.folder / "exports").glob("*"):
+            with contextlib.suppress(OSError):
+                if old.stat().st_mtime < self._clock() - STAY:
+                    old.unlink()
 
     def _unpack(self, name: str) -> None:
         """Delete what was handed out under such a name."""
@@ -201,10 +215,7 @@ class Belongings(Registry, Inbox):
 
     def _pack(self, path: Path, told: dict[str, Any], images: Sequence[ImageId], styles: Sequence[str]) -> Path:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        for old in list(path.parent.iterdir()):
-            with contextlib.suppress(OSError):
-                if old.stat().st_mtime < self._clock() - STAY:
-                    old.unlink()
+        self.unpacked()
         path.touch(mode=0o600)
         with zipfile.ZipFile(path, "w") as archive:
             text = json.dumps(told, indent=2, ensure_ascii=False)

@@ -11,9 +11,11 @@ from typing import Literal
 from .desk import Desk
 from .engine.models import FAMILIES, resolve, shape
 from .errors import Invalid, NotYours
+from .gate import Gate
 from .house import House
 from .jobs import SEEDS, Generate, ImageId, Origin, Upscale, User
 from .rulebook import Limits
+from .safety import Safety
 from .store import Row, Store
 
 #: How far a variation goes from its picture.
@@ -27,6 +29,8 @@ DIRECTIONS = {"left": (1, 0), "right": (-1, 0), "up": (0, 1), "down": (0, -1)}
 class Darkroom:
     """The part of the studio whose requests begin with a picture."""
 
+    gate: Gate
+    safety: Safety
     _store: Store
     _desk: Desk
     _house: House
@@ -34,20 +38,23 @@ class Darkroom:
     async def upload(self, user: User, data: bytes, origin: Origin | None = None) -> ImageId:
         """Keep a PNG, JPEG or WebP file as a source for this person's requests; for an hour, until one names it.
 
-        Raises Invalid in one sentence when it is too large, moves, is damaged or no picture.
+        Raises Invalid in one sentence when it is too large, moves, is damaged or no picture, and Blocked.
         """
-        return await self._desk.uploads.take(user, data, self._limits(origin))
+        self._admit(user, origin)
+        return await self._desk.uploads.take(user, data, self._limits(origin, user))
 
     async def mask(self, user: User, source: ImageId, data: bytes, origin: Origin | None = None) -> ImageId:
         """The mask of a picture from a second one: what is light there is painted. Raises as `upload`, and NotYours."""
-        (mask,) = await self._desk.uploads.develop(user, "light", self._limits(origin), source, brought=data)
+        self._admit(user, origin)
+        (mask,) = await self._desk.uploads.develop(user, "light", self._limits(origin, user), source, brought=data)
         return mask
 
     async def mask_from_alpha(
         self, user: User, data: bytes, origin: Origin | None = None
     ) -> tuple[ImageId, ImageId] | None:
         """A file as a source and the mask of its transparent parts; None where it has none. Raises as `upload`."""
-        made = await self._desk.uploads.develop(user, "cut", self._limits(origin), brought=data)
+        self._admit(user, origin)
+        made = await self._desk.uploads.develop(user, "cut", self._limits(origin, user), brought=data)
         return (made[0], made[1]) if made else None
 
     async def mask_by_strokes(self, user: User, source: ImageId, data: bytes, origin: Origin | None = None) -> ImageId:
@@ -55,15 +62,17 @@ class Darkroom:
 
         The copy may have been scaled and compressed on its way.
         """
-        (mask,) = await self._desk.uploads.develop(user, "strokes", self._limits(origin), source, brought=data)
+        self._admit(user, origin)
+        (mask,) = await self._desk.uploads.develop(user, "strokes", self._limits(origin, user), source, brought=data)
         return mask
 
     async def mask_of_region(self, user: User, source: ImageId, region: str, origin: Origin | None = None) -> ImageId:
         """The mask of a region in words. Raises Invalid for one that there is not, and NotYours."""
-        return await self._desk.uploads.region(user, source, region, self._limits(origin))
+        return await self._desk.uploads.region(user, source, region, self._limits(origin, user))
 
     async def source(self, user: User, image: ImageId) -> Path:
-        """The file of a picture that this person may start from. Raises NotYours, and Invalid when it is lost."""
+        """The file of a picture that this person may start from. Raises NotYours, Blocked, Invalid when lost."""
+        await self.safety.hidden(user, image)
         return await self._desk.uploads.path(user, image)
 
     async def shape(self, user: User, image: ImageId) -> tuple[int, int]:
@@ -77,7 +86,7 @@ class Darkroom:
 
     async def overlay(self, user: User, source: ImageId, mask: ImageId) -> bytes:
         """A PNG of the picture with its mask tinted, to be looked at before it is painted. Raises NotYours."""
-        (shown,) = await self._desk.uploads.make(user, "overlay", self._limits(None), source, mask)
+        (shown,) = await self._desk.uploads.make(user, "overlay", self._limits(None, user), source, mask)
         return shown
 
     async def zoom_out(
@@ -98,7 +107,7 @@ class Darkroom:
             raise Invalid("A picture can be zoomed out by 1.5 or by 2, not by {factor:g}.", factor=factor)
         row, image = await self._picture(user, job_id, index, shown=shown)
         width, height = await self._desk.uploads.size(image)
-        canvas, scale = self._canvas(width * factor, height * factor, self._limits(origin))
+        canvas, scale = self._canvas(width * factor, height * factor, self._limits(origin, user))
         inner = (round(width * scale), round(height * scale))
         place = ((canvas[0] - inner[0]) // 2, (canvas[1] - inner[1]) // 2, *inner)
         return await self._extended(user, row, image, canvas, place)
@@ -119,7 +128,7 @@ class Darkroom:
         """
         row, image = await self._picture(user, job_id, index, shown=shown)
         width, height = await self._desk.uploads.size(image)
-        canvas, scale = self._canvas(width, height, self._limits(origin))
+        canvas, scale = self._canvas(width, height, self._limits(origin, user))
         inner = (round(width * scale), round(height * scale))
         x, y = DIRECTIONS[direction]
         place = (round(x * SHIFT * inner[0]), round(y * SHIFT * inner[1]), *inner)
@@ -164,6 +173,7 @@ class Darkroom:
             raise NotYours
         if not 0 <= index < len(row.images):
             raise Invalid("This picture is not there any more.")
+        await self.safety.closed(job_id)
         image = row.images[index]
         if not self._store.people.same(row.user.key, user.key):
             self._desk.uploads.show(user, image)
@@ -175,7 +185,9 @@ class Darkroom:
         """The request that paints a canvas around a picture which lies there in `place`."""
         if not isinstance(row.request, Generate):
             raise Invalid("An enlarged picture cannot be continued; take the one it was made from.")
-        made = await self._desk.uploads.develop(user, "canvas", self._limits(None), image, size=canvas, place=place)
+        made = await self._desk.uploads.develop(
+            user, "canvas", self._limits(None, user), image, size=canvas, place=place
+        )
         return replace(
             row.request,
             source=made[0],
@@ -196,5 +208,10 @@ class Darkroom:
         sides = (max(int(side * scale) // step, 1) * step for side in (width, height))
         return (next(sides), next(sides)), scale
 
-    def _limits(self, origin: Origin | None) -> Limits:
-        return self._house.settings(origin).limits
+    def _admit(self, user: User, origin: Origin | None) -> None:
+        """Raise Blocked for somebody who may not ask there; without a place, what is made of it will be refused."""
+        if origin is not None:
+            self.gate.admit(user, origin)
+
+    def _limits(self, origin: Origin | None, user: User) -> Limits:
+        return self._house.settings(origin, user).limits

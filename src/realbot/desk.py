@@ -60,14 +60,14 @@ class Desk:
             return await self._enlarged(user, request, origin)
         if isinstance(request, Train):
             return await self._taught(user, request, origin)
-        settings = self.house.settings(origin)
+        settings = self.house.settings(origin, user)
         limits = settings.limits
         ranges(request, limits)
         request = replace(request, prompt=lexicon(settings.moderation).kept(request.prompt), avoid="")
         ranges(request, limits)
         await self._worded(request, origin, settings.moderation)
         request = await self._styled(user, request, origin)
-        self.house.admit(request, origin)
+        self.house.admit(request, origin, user)
         resolved, notes = resolve(await self._sourced(user, request, limits), self.preset)
         resolved = replace(resolved, avoid=avoided(resolved, self.preset, settings.moderation.negative))
         if request.steps is None and resolved.steps is not None:
@@ -87,6 +87,14 @@ class Desk:
         else:
             resolved = replace(resolved, seed=secrets.randbelow(SEEDS))
         return Asked(resolved, notes, asked_key, self.question(user, resolved, hashes, origin), earlier)
+
+    async def look(self, user: User, request: Request, origin: Origin) -> Asked:
+        """The same without keeping the seed in mind that was drawn. Raises Refused."""
+        drawn = set(self._drawn)
+        asked = await self.ask(user, request, origin)
+        if (user.key, asked.asked_key) not in drawn:
+            self.settled(user, asked.asked_key)
+        return asked
 
     def settled(self, user: User, asked_key: str) -> None:
         """The question is answered, or never will be."""
@@ -156,8 +164,8 @@ class Desk:
         adult(told, origin.adult, rules)
 
     async def _enlarged(self, user: User, request: Upscale, origin: Origin) -> Asked:
-        settings = self.house.settings(origin)
-        self.house.admit(request, origin)
+        settings = self.house.settings(origin, user)
+        self.house.admit(request, origin, user)
         await self._worded(request, origin, settings.moderation)
         if request.factor not in FACTORS:
             raise Invalid("A picture can be enlarged by 2 or by 4, not by {factor}.", factor=request.factor)
@@ -205,8 +213,8 @@ class Desk:
             raise taken(name)
 
     async def _taught(self, user: User, request: Train, origin: Origin) -> Asked:
-        settings = self.house.settings(origin)
-        self.house.admit(request, origin)
+        settings = self.house.settings(origin, user)
+        self.house.admit(request, origin, user)
         self.house.teach(user, origin)
         course = course_of(request, self.preset.name)
         request = replace(

@@ -19,7 +19,7 @@ class Forecast:
 
     line: Line
     timings: Timings
-    tickets: Mapping[str, Ticket]
+    tickets: dict[str, Ticket]
     held: Callable[[Job], bool]  #: whether a job waits for an administrator or for its hour
     stopped: Callable[[Origin], bool]  #: whether nothing is painted for a place at the moment
     opens: Callable[[], float]  #: the Unix time from which styles are trained
@@ -49,6 +49,16 @@ class Forecast:
     def place(self, ticket: Ticket) -> Waiting:
         """Position and arrival of one job; 1 for one that an engine is about to get."""
         return next((status for one, status in self._statuses() if one is ticket), Waiting(1))
+
+    def trial(self, ticket: Ticket) -> Waiting:
+        """Position and arrival that a job would have which is not accepted yet."""
+        self.tickets[ticket.id] = ticket
+        self.line.add(ticket.place)
+        try:
+            return self.place(ticket)
+        finally:
+            self.line.drop(ticket.id)
+            del self.tickets[ticket.id]
 
     def _statuses(self) -> Iterator[tuple[Ticket, Waiting]]:
         """Who is held is overtaken by everyone else, and has the place that they would have if they went on now."""

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .config import Settings
+from .config import ROLE, Settings
 from .errors import Blocked, Invalid
 from .jobs import Generate, Job, Origin, Request, Train, User
 from .phrases import listed
-from .places import EVERYWHERE, PlaceRules, checked
+from .places import EVERYWHERE, LENT, PlaceRules, checked, lent
 from .rows import Circle
 from .store import Store
+from .styles import slug
 
 #: Places whose settings are kept ready.
 READY = 1000
@@ -29,7 +30,7 @@ class House:
         self._store, self._clock = store, clock
         self._base = settings
         self._rules: dict[str, PlaceRules] = {}
-        self._ready: dict[tuple[str, ...], Settings] = {}
+        self._ready: dict[tuple[str, ...], tuple[Settings, Settings]] = {}
         self._changing = asyncio.Lock()
 
     async def open(self) -> None:
@@ -47,18 +48,46 @@ class House:
         self._base = settings
         self._ready.clear()
 
-    def settings(self, origin: Origin | None) -> Settings:
-        """The settings as they hold there; without a place, everywhere."""
-        keys = () if origin is None else origin.keys
+    def settings(self, origin: Origin | None, user: User | None = None) -> Settings:
+        """The settings as they hold there, for a person with their roles; without a place, everywhere."""
+        return self._settings(origin, user)[1]
+
+    def granted(self, origin: Origin | None, user: User | None = None) -> Settings:
+        """The same by whoever runs the bot alone, whatever the administrators of a server settled."""
+        return self._settings(origin, user)[0]
+
+    def _settings(self, origin: Origin | None, user: User | None) -> tuple[Settings, Settings]:
+        places = () if origin is None else origin.keys
+        roles = self._roles(user)
+        keys = (*places, *roles)
         found = self._ready.get(keys)
         if found is None:
-            found = self._base.for_place(*keys)
-            for rules in self._here(*keys):
-                found = rules.over(found)
+            granted = self.place(None).over(self._base.for_place(*keys))
+            settled = granted
+            for rules in self._here(*places)[EVERYWHERE in self._rules :]:
+                settled = rules.over(settled)
+            own = [self._rules[role] for role in roles if role in self._rules]
+            found = granted, lent(settled, granted, own) if own else settled
             if len(self._ready) >= READY:
                 self._ready.clear()
             self._ready[keys] = found
         return found
+
+    def heeds(self, platform: str) -> bool:
+        """Whether something is settled for roles of a platform, so that what a person is there must be found out."""
+        start = f"{platform}:role:"
+        return any(key.startswith(start) for key in (*self._base.override, *self._rules))
+
+    def roles(self, server: str) -> list[PlaceRules]:
+        """What was settled for roles of a server."""
+        return [one for one in self._rules.values() if one.server == server and (one.limits or one.training)]
+
+    def _roles(self, user: User | None) -> tuple[str, ...]:
+        """The keys of a person's roles for which something is settled."""
+        if user is None or not user.roles:
+            return ()
+        keys = sorted(f"{user.platform}:role:{role}" for role in user.roles)
+        return tuple(key for key in keys if key in self._base.override or key in self._rules)
 
     def circle(self, origin: Origin) -> Circle:
         """Among whom a picture that is asked for there may be shared."""
@@ -68,22 +97,23 @@ class House:
             scope = "user"
         return Circle(scope, origin.server_key, origin.adult)
 
-    def admit(self, request: Request, origin: Origin) -> None:
-        """Raise Blocked where nothing is painted, Invalid for a style that may not be used there."""
+    def admit(self, request: Request, origin: Origin, user: User | None = None) -> None:
+        """Raise Blocked where nothing is painted, Invalid for a style that may not be used there by this person."""
         for rules in self._here(*origin.keys):
             rules.admit(origin)
+        for allowed in self._wardrobes(origin, user):
             for use in request.styles if isinstance(request, Generate) else ():
-                if rules.styles and use.name not in rules.styles:
+                if use.name not in allowed:
                     raise Invalid(
                         "The style {name} is not allowed here; these are: {styles}.",
                         name=use.name,
-                        styles=listed(rules.styles),
+                        styles=listed(allowed),
                         word=use.name,
                     )
 
     def teaches(self, user: User, origin: Origin) -> bool:
         """Whether this person may train styles there. "owners" and "administrators" are among a person's roles."""
-        roles = self.settings(origin).training.roles
+        roles = self.settings(origin, user).training.roles
         if "everyone" in roles or user.key in roles or user.roles & {"owners", "administrators"} & set(roles):
             return True
         named = {one for rules in self._here(*origin.keys) for one in rules.trainers}
@@ -93,6 +123,14 @@ class House:
         """Raise Blocked where this person may not train styles."""
         if not self.teaches(user, origin):
             raise Blocked("Styles can be trained by some people only; the administrators here say by whom.")
+
+    def moderators(self, origin: Origin) -> tuple[str, ...]:
+        """The channels where moderators are asked about pictures from there, of the narrowest place that names some."""
+        return next((rules.moderators for rules in reversed(self._here(*origin.keys)) if rules.moderators), ())
+
+    def moderated(self) -> dict[str, tuple[str, ...]]:
+        """The channels of moderators, by the places that name them."""
+        return {key: rules.moderators for key, rules in self._rules.items() if rules.moderators}
 
     def held(self, job: Job) -> bool:
         """Whether it waits until an administrator, or the hour, lets it go on."""
@@ -108,12 +146,16 @@ class House:
         """The Unix time, now or later, from which styles are trained."""
         return self._base.training.opens(self._clock())
 
-    def styles(self, origin: Origin, names: list[str]) -> list[str]:
-        """Those of the styles that may be used there."""
-        for rules in self._here(*origin.keys):
-            if rules.styles:
-                names = [name for name in names if name in rules.styles]
+    def styles(self, origin: Origin, names: list[str], user: User | None = None) -> list[str]:
+        """Those of the styles that may be used there by this person."""
+        for allowed in self._wardrobes(origin, user):
+            names = [name for name in names if name in allowed]
         return names
+
+    def _wardrobes(self, origin: Origin, user: User | None) -> list[tuple[str, ...]]:
+        """Each list of the only styles that may be used there."""
+        own = tuple(slug(name) for name in self.settings(origin, user).limits.styles)
+        return [names for names in (own, *(rules.styles for rules in self._here(*origin.keys))) if names]
 
     def stopped(self, origin: Origin) -> bool:
         """Whether what is asked for there waits until an administrator resumes it."""
@@ -127,18 +169,23 @@ class House:
         """What was settled for a server or channel; None: for everywhere."""
         return self._rules.get(key or EVERYWHERE) or PlaceRules(key or EVERYWHERE)
 
-    async def rule(self, key: str | None, author: str, changes: Mapping[str, Any]) -> PlaceRules:
+    async def rule(self, key: str | None, author: str, changes: Mapping[str, Any], server: str = "") -> PlaceRules:
         """Change a place's rules, or those of everywhere, at once and for good, with a note of who did.
 
-        Raises Invalid.
+        A role belongs to a `server`. Raises Invalid.
         """
         if key is None and {"allowed", "denied"} & set(changes):
             raise Invalid("Channels are settled in the server that they belong to.")
         async with self._changing:
-            base = self._base
-            if key is not None:
+            base, rules = self._base, self.place(key)
+            if key is not None and ROLE.fullmatch(key):
+                if set(changes) - set(LENT):
+                    raise Invalid("This cannot be settled for a role.")
+                base = self.place(None).over(base.for_place(*filter(None, (server, key))))
+                rules = replace(rules, server=server)
+            elif key is not None:
                 base = self.place(None).over(base.for_place(checked(key)))
-            rules = self.place(key).changed(base, changes)
+            rules = rules.changed(base, changes)
             await self._store.rule(rules.key, rules.data(), author, changes)
             self._keep(rules)
             return rules
@@ -166,6 +213,9 @@ class House:
         """The bot is not there any more."""
         async with self._changing:
             await self._store.rule(checked(key), None, author, {"left": True})
+            for role in [one.key for one in self._rules.values() if one.server == key]:
+                await self._store.rule(role, None, author, {"left": True})
+                del self._rules[role]
             self._rules.pop(key, None)
             self._ready.clear()
 

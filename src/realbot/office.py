@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .audit import Change
 from .dispatcher import Dispatcher
 from .endings import Endings
 from .errors import NotYours
+from .gate import Gate
 from .jobs import Job, Origin, Showing, User
 from .places import EVERYWHERE, SECTIONS, PlaceRules, checked
 from .policy import showing
 from .reception import Reception
+from .safety import Safety
 from .sections import Section
 from .tally import Stats
 from .tickets import Ticket
@@ -23,18 +26,11 @@ from .tickets import Ticket
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Who changed what about a place. `at` is a Unix time in seconds, `by` a person's key, empty once forgotten."""
-
-    at: float
-    by: str
-    change: dict[str, Any]
-
-
 class Office(Reception):
     """The part of the studio that is about servers and rights. Front-ends see to it that only administrators ask."""
 
+    safety: Safety
+    gate: Gate
     _endings: Endings
     _dispatcher: Dispatcher
     _jobs: dict[str, Job]
@@ -46,19 +42,31 @@ class Office(Reception):
         """What was settled for a server or channel, "discord:GUILD" or "discord:CHANNEL"; None: for everywhere."""
         return self._house.place(key)
 
-    def settled(self, origin: Origin | None = None) -> dict[str, Section]:
-        """The limits, moderation and cache as they hold in a place, or everywhere."""
-        settings = self._house.settings(origin)
+    def roles(self, key: str) -> list[PlaceRules]:
+        """What was settled for roles of a server."""
+        return self._house.roles(key)
+
+    def heeds_roles(self, platform: str) -> bool:
+        """Whether it matters what people are on a platform, so that a front-end must find it out."""
+        return self.gate.heeds(platform) or self._house.heeds(platform)
+
+    def settled(self, origin: Origin | None = None, user: User | None = None) -> dict[str, Section]:
+        """The limits, moderation and cache as they hold in a place, or everywhere; for a person with their roles."""
+        settings = self._house.settings(origin, user)
         return {name: getattr(settings, name) for name in SECTIONS}
 
     def configured(self) -> dict[str, Section]:
         """The limits, moderation and cache as the settings have them, which what holds everywhere goes over."""
         return {name: getattr(self._house.base, name) for name in SECTIONS}
 
-    async def showing(self, job: Job, *, adult: bool) -> Showing:
-        """Where a job's picture may be shown, whose place is open to adults only by now, or is not."""
+    async def showing(self, job: Job, *, adult: bool, settle: bool = True) -> Showing:
+        """Where a job's picture may be shown, whose place is open to adults only by now, or is not.
+
+        A picture that is withheld is noted as such, unless `settle` says that this is a question only.
+        """
         rules = self._house.settings(job.origin).moderation
-        return showing(await self._desk.prompts(job.request), job.origin.adult, adult, rules)
+        where = showing(await self._desk.prompts(job.request), job.origin.adult, adult, rules)
+        return await self.safety.showing(job, where, adult=adult, settle=settle)
 
     async def rule(self, key: str | None, by: User, **changes: Any) -> PlaceRules:
         """Change what holds in a server or channel (None: everywhere), at once and noting who did; see `PlaceRules`.
@@ -69,6 +77,16 @@ class Office(Reception):
         if "styles" in changes:
             changes["styles"] = [self._styles.get(name).name for name in changes["styles"] or ()]
         rules = await self._whole(self._house.rule(key, by.key, changes))
+        self._stir()
+        return rules
+
+    async def lend(self, role: str, server: str, by: User, **changes: Any) -> PlaceRules:
+        """Change what holds for a role, "discord:role:ROLE", of a server, by its key, as `rule` does for a place.
+
+        Only `limits` and `training` can be settled for a role. Its values hold in place of the server's and the
+        channel's own, and for who has several such roles the loosest.
+        """
+        rules = await self._whole(self._house.rule(role, by.key, changes, checked(server)))
         self._stir()
         return rules
 
@@ -99,19 +117,27 @@ class Office(Reception):
         stats = await self._store.tally(key or "")
         return replace(stats, paused=self._house.paused(key))
 
-    async def audit(self, key: str | None, limit: int = 20) -> list[Change]:
-        """Who changed what about a place (None: everywhere), the latest first."""
-        return [Change(*entry) for entry in await self._store.audit(key or EVERYWHERE, limit)]
+    async def audit(
+        self, key: str | None, limit: int = 20, before: int | None = None, *, within: Sequence[str] = ()
+    ) -> list[Change]:
+        """Who changed what about a place and the channels `within` it, the latest first; None: about everywhere.
+
+        An empty key is for owners of the bot: whatever was changed, about any place.
+        """
+        keys = None if key == "" else [key or EVERYWHERE, *within]
+        return await self._store.audit(keys, limit, before)
 
     async def moved(self, old: str, new: str) -> None:
         """A server or channel has another key from now on; its rules go with it."""
         await self._whole(self._house.move(old, new))
+        await self._store.bans.move(old, new)
         self._stir()
 
     async def left(self, key: str) -> int:
         """The bot is not in this server any more: its rules are deleted, what waits there is cancelled; how many."""
         gone = await self._withdraw([one for one in self._endings.tickets.values() if key in one.job.origin.keys])
         await self._whole(self._house.leave(key, ""))
+        await self._store.bans.leave(key)
         return gone
 
     async def export(self, user: User, *, pictures: bool = True) -> Path:

@@ -18,7 +18,8 @@ from . import rows
 from .actions import Guard
 from .errors import Invalid
 from .phrases import Phrase
-from .rows import ACCOUNTS, DAY
+from .rows import ACCOUNTS
+from .spending import MONTH
 from .writer import PATIENCE, Writer
 
 #: Without those that are taken for each other: 32 signs, 5 bits each.
@@ -132,7 +133,7 @@ class People:
         await db.execute("DELETE FROM codes WHERE hash = ?", (hashed,))
         together = [*others, *own]
         await _bind(db, together)
-        await self._count(db, together, now - 2 * DAY)
+        await self._count(db, together, now - MONTH)
         await db.execute(
             "INSERT INTO preferences SELECT key.value, liked.value FROM json_each(:keys) AS key, (SELECT value FROM"
             " preferences WHERE user_key IN (:other, :user) ORDER BY user_key = :user LIMIT 1) AS liked WHERE true"
@@ -146,7 +147,7 @@ class People:
         aliases = {key: rows.alias(self._pepper, key) for key in keys}
         for key, alias in aliases.items():
             await db.execute(
-                "INSERT INTO charges SELECT DISTINCT job, :key, at, pictures FROM charges WHERE at > :since"
+                "INSERT INTO charges SELECT DISTINCT job, :key, at, pictures, seconds FROM charges WHERE at > :since"
                 " AND user_key IN (SELECT value FROM json_each(:all)) AND job NOT IN"
                 " (SELECT job FROM charges WHERE user_key IN (:key, :alias) AND at > :since)",
                 {"key": key, "alias": alias, "since": since, "all": json.dumps([*aliases, *aliases.values()])},

@@ -12,15 +12,25 @@ class Phrase(str):
     `make messages` finds it.
     """
 
-    __slots__ = ("template", "values")
+    __slots__ = ("many", "number", "template", "values")
 
     template: str
     values: dict[str, object]
+    many: str  #: the template for another number of things than one; empty where it does not matter
+    number: int
 
     def __new__(cls, template: str, /, **values: object) -> Self:
         phrase = super().__new__(cls, template.format_map(values) if values else template)
         phrase.template, phrase.values = template, values
+        phrase.many, phrase.number = "", 1
         return phrase
+
+
+def counted(one: str, many: str, number: int, /, **values: object) -> Phrase:
+    """A text in the form for `number` things; both templates are written literally, as those of `Phrase` are."""
+    phrase = Phrase(one if number == 1 else many, **values)
+    phrase.template, phrase.many, phrase.number = one, many, number
+    return phrase
 
 
 def listed(names: tuple[str, ...] | list[str], /) -> Phrase:

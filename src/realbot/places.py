@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -18,12 +18,15 @@ from .errors import Blocked, Invalid
 from .grammar import nearest
 from .jobs import Origin
 from .sections import Section, allowed
+from .veil import VEILS
 
 log = logging.getLogger(__name__)
 
 #: The key of what holds everywhere.
 EVERYWHERE = "*"
-SECTIONS = ("limits", "moderation", "cache", "training")
+SECTIONS = ("limits", "moderation", "safety", "cache", "training")
+#: What can be settled for a role too.
+LENT = ("limits", "training")
 #: From loose to strict.
 ADULT = ("anywhere", "restricted", "never")
 SCOPES = ("everyone", "server", "user")
@@ -37,20 +40,29 @@ def _both(base: Any, own: Any) -> Any:
     return tuple(dict.fromkeys((*base, *own)))
 
 
-def _quota(base: Any, own: Any) -> Any:
-    """0 sets no limit."""
-    return min(base, own) if base and own else base or own
-
 def _added(base: Any, own: Any) -> Any:
     return ", ".join(filter(None, (base, own)))
 
+
+def _quota(base: Any, own: Any) -> Any:
+    """0 sets no limit."""
+    return min(base, own) if base and own else base or own
 
 
 #: Of the setting and a place's own value, the stricter one.
 STRICTER: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
     "limits": {
         "waiting_per_user": min,
+        "waiting_per_server": _quota,
+        "running_per_user": _quota,
+        "running_per_server": _quota,
+        "per_hour": _quota,
         "per_day": _quota,
+        "per_month": _quota,
+        "seconds_per_hour": _quota,
+        "seconds_per_day": _quota,
+        "seconds_per_month": _quota,
+        "quote_seconds": _quota,
         "cooldown": max,
         "max_steps": min,
         "min_side": max,
@@ -71,6 +83,11 @@ STRICTER: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
         "adult_words": _both,
         "adult": _strictest(ADULT),
     },
+    "safety": {
+        "suspect": min,
+        "unsafe": min,
+        **dict.fromkeys(("suspects", "unsafes", "adult_suspects", "adult_unsafes"), _strictest(VEILS)),
+    },
     "cache": {"enabled": min, "scope": _strictest(SCOPES)},
     "training": {"max_pictures": min, "max_steps": min, "per_day": _quota, "per_person": _quota},
 }
@@ -78,25 +95,31 @@ STRICTER: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class PlaceRules:
-    """`key` is "discord:GUILD", "discord:CHANNEL" or `EVERYWHERE`. The four tables hold some keys of the settings'."""
+    """`key` is "discord:GUILD", "discord:CHANNEL", "discord:role:ROLE" or `EVERYWHERE`.
+
+    The tables hold some keys of the settings'.
+    """
 
     key: str
     limits: Mapping[str, Any] = field(default_factory=dict)
     moderation: Mapping[str, Any] = field(default_factory=dict)
+    safety: Mapping[str, Any] = field(default_factory=dict)
     cache: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     allowed: tuple[str, ...] = ()  #: channels outside which nothing is painted; empty: any
     denied: tuple[str, ...] = ()  #: channels in which nothing is painted
     styles: tuple[str, ...] = ()  #: the only styles that may be used; empty: any
     trainers: tuple[str, ...] = ()  #: ids of roles and people who may train styles here beside the administrators
+    moderators: tuple[str, ...] = ()  #: ids of the channels where moderators are asked about pictures
     paused: bool = False  #: what is asked for here waits
+    server: str = ""  #: of a role, the key of its server
 
     @classmethod
     def load(cls, key: str, data: Mapping[str, Any]) -> Self:
         """From JSON data; what another version wrote and this one does not know is left out."""
         known = {f.name for f in fields(cls)} - {"key"}
         plain: dict[str, Any] = {name: value for name, value in data.items() if name in known}
-        for name in ("allowed", "denied", "styles", "trainers"):
+        for name in ("allowed", "denied", "styles", "trainers", "moderators"):
             plain[name] = tuple(plain.get(name, ()))
         return cls(key, **plain)
 
@@ -139,7 +162,7 @@ class PlaceRules:
 
     def changed(self, settings: Settings, changes: Mapping[str, Any]) -> PlaceRules:
         """These rules with some changed; `None` for a key of a table takes it back. Raises Invalid."""
-        known = {f.name for f in fields(self)} - {"key"}
+        known = {f.name for f in fields(self)} - {"key", "server"}
         new: dict[str, Any] = {}
         for name, value in changes.items():
             if name not in known:
@@ -161,6 +184,30 @@ class PlaceRules:
                 _tightened(getattr(settings, name), STRICTER[name], getattr(self, name))
             except ValidationError as error:
                 raise Invalid("{reason}.", reason=error.errors()[0]["msg"]) from None
+
+
+def lent(settings: Settings, base: Settings, roles: Sequence[PlaceRules]) -> Settings:
+    """The settings of a place for who has these roles: of their values the loosest, in place of the place's own.
+
+    None is looser than the `base`, which whoever runs the bot has set.
+    """
+    changed: dict[str, Section] = {}
+    for name in LENT:
+        section, most = getattr(settings, name), getattr(base, name)
+        own: dict[str, Any] = {}
+        for key, stricter in STRICTER[name].items():
+            values = [getattr(rules, name)[key] for rules in roles if key in getattr(rules, name)]
+            if values:
+                loosest = values[0]
+                for value in values[1:]:
+                    loosest = value if stricter(loosest, value) == loosest else loosest
+                own[key] = stricter(getattr(most, key), loosest)
+        if own:
+            try:
+                changed[name] = type(section)(**{**section.model_dump(), **own})
+            except ValidationError as error:
+                log.warning("rules of roles for %s are left out: %s", name, error.errors()[0]["msg"])
+    return settings.model_copy(update=changed) if changed else settings
 
 
 def checked(key: str) -> str:

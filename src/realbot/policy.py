@@ -4,49 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Protocol
+from dataclasses import replace
 
 from . import moderation
 from .errors import Blocked, Invalid, OverQuota, QueueFull, TooSoon
 from .jobs import SEEDS, Generate, Request, Showing, Train, count_of
 from .lexicon import Lexicon
-from .phrases import Phrase
+from .phrases import Phrase, counted
 from .rulebook import Limits, Moderation, Training
+from .spending import DAY, HOUR, MONTH, Quota, Usage, allowance, frees, in_force
 
-DAY = 86_400.0
-
-
-class Usage(Protocol):
-    """What the books say of a person, and of everyone together, at this moment."""
-
-    @property
-    def waiting_user(self) -> int: ...
-    @property
-    def waiting_total(self) -> int: ...
-    @property
-    def today(self) -> int:
-        """Pictures the person asked for in the last 24 hours."""
-        ...
-
-    @property
-    def last_accept(self) -> float | None:
-        """Unix time of the person's last accepted request."""
-        ...
-
-    @property
-    def oldest(self) -> float | None:
-        """Unix time of the first of the pictures in `today`: a day later one more is free."""
-        ...
-
-    @property
-    def trainings(self) -> int:
-        """Trainings the person began in the last 24 hours."""
-        ...
-
-    @property
-    def styles(self) -> int:
-        """Trained styles the person has."""
-        ...
+#: What the windows of the quotas are called.
+SPANS = {HOUR: Phrase("60 minutes"), DAY: Phrase("24 hours"), MONTH: Phrase("30 days")}
 
 
 def check(
@@ -57,15 +26,26 @@ def check(
     *,
     waiting_total: int = 200,
     training: Training | None = None,
+    seconds: float | None = None,
+    base: Limits | None = None,
+    exempt: bool = False,
 ) -> None:
-    """Raise the first reason to refuse `request` at the Unix time `now`, if there is one."""
+    """Raise the first reason to refuse `request` at the Unix time `now`, if there is one.
+
+    `seconds` of the engine are expected for it, None where nothing is known. `base` are the limits that count also what
+    was handed back. For whom is `exempt`, cooldown, quotas and the number of waiting requests do not hold.
+    """
     if isinstance(request, Generate):
         ranges(request, limits)
     if isinstance(request, Train) and training is not None:
-        lessons(request, training, usage)
-    cooldown(limits, usage, now)
-    quota(request, limits, usage, now)
-    room(limits, usage, waiting_total)
+        lessons(request, training, replace(usage, trainings=0) if exempt else usage)
+    if not exempt:
+        cooldown(limits, usage, now)
+        quota(request, limits, usage, now, seconds)
+        if base is not None:
+            quota(request, base, usage, now, seconds, forgiving=False)
+        room(limits, usage)
+    full(usage, waiting_total)
 
 
 def ranges(request: Generate, limits: Limits) -> None:
@@ -191,38 +171,122 @@ def cooldown(limits: Limits, usage: Usage, now: float) -> None:
         )
 
 
-def quota(request: Request, limits: Limits, usage: Usage, now: float) -> None:
-    """Raise OverQuota, with the time it resets, when the pictures of these 24 hours would be too many."""
-    if not limits.per_day or usage.today + count_of(request) <= limits.per_day:
-        return
-    left = max(limits.per_day - usage.today, 0)
-    rest = (
-        Phrase("{left} of your {all} pictures are left", left=left, all=limits.per_day)
-        if left
-        else Phrase("your {all} pictures are used up", all=limits.per_day)
-    )
-    raise OverQuota(
-        "Of these 24 hours {rest}, and this asks for {count}; please ask for fewer or come back later.",
-        rest=rest,
-        count=count_of(request),
-        resets=(now if usage.oldest is None else usage.oldest) + DAY,
-    )
+def quota(
+    request: Request,
+    limits: Limits,
+    usage: Usage,
+    now: float,
+    seconds: float | None = None,
+    *,
+    forgiving: bool = True,
+) -> None:
+    """Raise OverQuota, with the time from which there is room, when a person would have had too much.
+
+    Trainings use the engine only while nobody else wants it, so their seconds do not count.
+    """
+    over: OverQuota | None = None
+    for one, limit in in_force(limits):
+        need = float(count_of(request)) if one.unit == "pictures" else (seconds or 0.0)
+        if isinstance(request, Train) and one.unit == "seconds":
+            continue
+        has = allowance(one, limit, usage, now, forgiving=forgiving)
+        if has.used + need <= limit and (need or has.used < limit):
+            continue
+        # Of what is not known, some must be left.
+        lacking = max(has.used + need - limit, 1e-9)
+        resets = frees(one, lacking, usage, now, forgiving=forgiving) if need <= limit else 0.0
+        said = _pictures(one, has.left, limit, need) if one.unit == "pictures" else _seconds(one, has.left, limit, need)
+        if over is None or (over.resets and (not resets or resets > over.resets)):
+            over = OverQuota(said, resets=resets)
+    if over is not None:
+        raise over
 
 
-def room(limits: Limits, usage: Usage, waiting_total: int) -> None:
-    """Raise QueueFull when the person, or everyone together, has enough requests waiting."""
+def room(limits: Limits, usage: Usage) -> None:
+    """Raise QueueFull when the person, or their server, has enough requests waiting."""
     if usage.waiting_user >= limits.waiting_per_user:
         raise QueueFull(
-            "{waiting} of your requests are waiting already and at most {most} may; wait for one of them or cancel it.",
-            waiting=usage.waiting_user,
-            most=limits.waiting_per_user,
+            counted(
+                "{waiting} of your requests is waiting already and at most {most} may; wait for it or cancel it.",
+                "{waiting} of your requests are waiting already and at most {most} may; wait for one of them or cancel"
+                " it.",
+                usage.waiting_user,
+                waiting=usage.waiting_user,
+                most=limits.waiting_per_user,
+            )
         )
+    if limits.waiting_per_server and usage.waiting_server >= limits.waiting_per_server:
+        raise QueueFull(
+            counted(
+                "{waiting} request is waiting here already, of at most {most}; please try again in a few minutes.",
+                "{waiting} requests are waiting here already, of at most {most}; please try again in a few minutes.",
+                usage.waiting_server,
+                waiting=usage.waiting_server,
+                most=limits.waiting_per_server,
+            )
+        )
+
+
+def full(usage: Usage, waiting_total: int) -> None:
+    """Raise QueueFull when everyone together has enough requests waiting."""
     if usage.waiting_total >= waiting_total:
         raise QueueFull(
             "The line is full: {waiting} requests are waiting, of at most {most}; please try again in a few minutes.",
             waiting=usage.waiting_total,
             most=waiting_total,
         )
+
+
+def lasting(seconds: float) -> Phrase:
+    """A length of time as people say it, rounded to tenths below ten of its unit."""
+    for unit, phrase in ((3600.0, "{number} h"), (60.0, "{number} min")):
+        if seconds >= 2 * unit:
+            return Phrase(phrase, number=_short(seconds / unit))
+    return Phrase("{number} s", number=_short(seconds))
+
+
+def _short(number: float) -> str:
+    return f"{number:.2g}" if number < 10 else str(round(number))
+
+
+def _pictures(quota: Quota, left: float, limit: float, need: float) -> Phrase:
+    values = {"all": int(limit), "left": int(left), "count": int(need), "span": SPANS[quota.window]}
+    if need > limit:
+        return counted(
+            "This asks for {count} pictures, and only {all} picture may be asked for in {span}; please ask for fewer.",
+            "This asks for {count} pictures, and only {all} pictures may be asked for in {span}; please ask for fewer.",
+            int(limit),
+            **values,
+        )
+    if left < 1:
+        return counted(
+            "Your {all} picture for {span} is used up.", "Your {all} pictures for {span} are used up.", int(limit),
+            **values,
+        )  # fmt: skip
+    return counted(
+        "Of your {all} pictures for {span} {left} is left, and this asks for {count}.",
+        "Of your {all} pictures for {span} {left} are left, and this asks for {count}.",
+        int(left),
+        **values,
+    )
+
+
+def _seconds(quota: Quota, left: float, limit: float, need: float) -> Phrase:
+    values = {
+        "all": lasting(limit),
+        "left": lasting(left),
+        "need": lasting(need),
+        "span": SPANS[quota.window],
+    }
+    if need > limit:
+        return Phrase(
+            "This takes about {need} of painting, and only {all} may be used in {span}; please ask for fewer steps or"
+            " a smaller picture.",
+            **values,
+        )
+    if left <= 0 or not need:
+        return Phrase("Your {all} of painting for {span} is used up.", **values)
+    return Phrase("Of your {all} of painting for {span} {left} is left, and this takes about {need}.", **values)
 
 
 def _whole(name: str, value: object, low: int, high: int) -> None:

@@ -114,7 +114,7 @@ class Reception:
         own = (replace(use, name=self._styles.get(use.name, usable).name) for use in prefs.styles)
         prefs = replace(prefs, styles=tuple(own))
         request = prefs.over(Generate(prompt="x"))
-        ranges(request, self._house.settings(None).limits)
+        ranges(request, self._house.settings(None, user).limits)
         resolve(request, self._desk.preset)
         await self._store.prefer(user.key, prefs.data())
         return prefs
@@ -125,12 +125,12 @@ class Reception:
         A default that is not possible any more never refuses a request: it is cut to the limit or left out.
         """
         prefs = await self.preferences(user)
-        limits = self._house.settings(origin).limits
+        limits = self._house.settings(origin, user).limits
         server = "" if origin is None else origin.server_key
         visible = self._store.wardrobe.visible
         names = [style.name for style in self._styles.all() if visible(style, user.key, server)]
         if origin is not None:
-            names = self._house.styles(origin, names)
+            names = self._house.styles(origin, names, user)
 
         def possible(**fields: Any) -> bool:
             try:

@@ -8,13 +8,14 @@ import hmac
 import json
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import aiosqlite
 
 from .jobs import Generate, ImageId, Origin, Request, Train, Upscale, User, from_json
+from .spending import WINDOWS, Charge, Usage
 
 Arguments: TypeAlias = Sequence[Any] | Mapping[str, Any]
 
@@ -22,19 +23,6 @@ Arguments: TypeAlias = Sequence[Any] | Mapping[str, Any]
 DAY = 86_400.0
 #: Seconds for which what was charged is kept: limits look back 30 days at most.
 COUNTED = 31 * DAY
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What counts against a person's limits at this moment."""
-
-    waiting_user: int  #: the person's jobs that wait or run
-    waiting_total: int  #: everyone's
-    today: int  #: pictures accepted in the last 24 hours; cancelled, failed and cached ones do not count
-    last_accept: float | None  #: Unix time in seconds
-    oldest: float | None = None  #: Unix time of the oldest picture in `today`: a day later one more is free
-    trainings: int = 0  #: styles whose training was begun in the last 24 hours; looked up when another is asked for
-    styles: int = 0  #: trained styles that the person has
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +89,14 @@ ACCOUNTS = """
         ON other.person = own.person WHERE own.user_key = :user
 """
 MINE = f"user_key IN ({ACCOUNTS})"
+#: In so many parts a window is added up: what comes back is told as late as a part is long, and never too early.
+PARTS = 360
+_ON_ITS_WAY = "state IN ('accepted', 'running')"
+_SPENT = """
+    SELECT max(at) AS at, total(pictures) AS pictures, total(seconds) AS seconds, at <= :forgiven AS forgiven
+        FROM charges WHERE user_key IN (:user, :alias) AND at > :since AND (pictures > 0 OR seconds > 0)
+        GROUP BY CAST(at / :grain AS INTEGER), at <= :forgiven ORDER BY 1
+"""
 JOB = """
     SELECT jobs.*, (SELECT json_group_array(image) FROM (SELECT image FROM pictures
         WHERE job = jobs.seq AND role = 'result' ORDER BY n)) AS images FROM jobs
@@ -157,25 +153,41 @@ def alias(pepper: bytes, user_key: str) -> str:
     return hmac.new(pepper, user_key.encode("utf-8", "surrogatepass"), "sha256").hexdigest()
 
 
-async def usage(db: aiosqlite.Connection, user_key: str, alias: str, now: float) -> Usage:
+async def usage(  # noqa: PLR0917 - who, where, when
+    db: aiosqlite.Connection,
+    user_key: str,
+    alias: str,
+    now: float,
+    server: str = "",
+    windows: Iterable[float] = WINDOWS,
+) -> Usage:
     """What counts against the limits of a person: every linked account's jobs that wait, and what was charged.
 
-    Charges are under each account that the person had at the time, by its key or the hash that stands for it.
+    Charges are under each account that the person had at the time, by its key or the hash that stands for it; those
+    of each of the `windows` in seconds are added up in so many parts that no window has more than a few hundred.
     """
     found = await one(
         db,
         f"""
-        SELECT (SELECT count(*) FROM jobs INDEXED BY jobs_line_user WHERE {MINE} AND state IN ('accepted', 'running')),
-               (SELECT count(*) FROM jobs WHERE state IN ('accepted', 'running')),
-               (SELECT total(pictures) FROM charges WHERE user_key IN (:user, :alias) AND at > :since),
+        SELECT (SELECT count(*) FROM jobs INDEXED BY jobs_line_user WHERE {MINE} AND {_ON_ITS_WAY}),
+               (SELECT count(*) FROM jobs WHERE {_ON_ITS_WAY}),
                (SELECT max(at) FROM charges WHERE user_key IN (:user, :alias) AND at <= :now),
-               (SELECT min(at) FROM charges WHERE user_key IN (:user, :alias) AND at > :since AND pictures > 0)
+               (SELECT count(*) FROM jobs INDEXED BY jobs_line_server
+                    WHERE :server <> '' AND server = :server AND {_ON_ITS_WAY}),
+               (SELECT max(at) FROM forgiven WHERE {MINE} AND place = :server)
         """,
-        {"user": user_key, "alias": alias, "since": now - DAY, "now": now},
+        {"user": user_key, "alias": alias, "now": now, "server": server},
     )
     assert found is not None
-    mine, total, today, last, oldest = found
-    return Usage(mine, total, int(today), last, oldest)
+    mine, total, last, here, forgiven = found
+    charges = {}
+    for window in windows:
+        values = {"user": user_key, "alias": alias, "since": now - window, "grain": window / PARTS}
+        spent = await rows(db, _SPENT, {**values, "forgiven": -1.0 if forgiven is None else forgiven})
+        charges[window] = tuple(
+            Charge(row["at"], int(row["pictures"]), row["seconds"], bool(row["forgiven"])) for row in spent
+        )
+    return Usage(mine, total, last, charges, here)
 
 
 async def schooled(db: aiosqlite.Connection, user_key: str, now: float) -> tuple[int, int]:
@@ -205,7 +217,7 @@ async def refer(db: aiosqlite.Connection, seq: int, role: str, images: Sequence[
 
 async def refund(db: aiosqlite.Connection, job_id: str) -> None:
     """The job counts no longer; that it was asked for, and when, still does."""
-    await db.execute("UPDATE charges SET pictures = 0 WHERE job = ?", (job_id,))
+    await db.execute("UPDATE charges SET pictures = 0, seconds = 0 WHERE job = ?", (job_id,))
 
 
 def inputs(request: Request) -> tuple[ImageId, ...]:

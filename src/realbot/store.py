@@ -25,12 +25,18 @@ from . import database, rows
 from .belongings import Belongings
 from .errors import ConfigError, NotYours
 from .jobs import Generate, ImageId, Origin, Request, Train, User, to_json
-from .rows import ACCOUNTS, JOB, OWN, Circle, Row, Usage
+from .rows import ACCOUNTS, JOB, OWN, Circle, Row
+from .spending import WINDOWS, Usage
 from .tombstones import Tombstones
 from .writer import PATIENCE, Connection, Writer, finish
 
 __all__ = ["Row", "Store", "Usage"]
 
+#: What a picture took of the engine counts, unless it was handed back; a training takes what nobody else wants.
+_PAINTED = """
+    UPDATE charges SET seconds = :seconds WHERE job = :job AND pictures > 0
+        AND (SELECT json_extract(request, '$.verb') FROM jobs WHERE id = :job) <> 'train'
+"""
 #: Seconds for which a folder may still be held by a process that was killed while it started another.
 HELD = 1.0
 #: Observations of durations and of promised times that are kept.
@@ -87,11 +93,15 @@ class Store(Belongings):
         now: float,
         admit: Callable[[Usage], None],
         circle: Circle = OWN,
+        *,
+        seconds: float = 0.0,
+        windows: Iterable[float] = WINDOWS,
     ) -> Row:
         """Accept a resolved request, or return the row that the same person's same `dedup` already made.
 
-        `admit` sees the usage inside the transaction and raises Refused to take nothing. Raises QueueFull when
-        another program holds the database for `PATIENCE` seconds or the disk is full.
+        `admit` sees the usage inside the transaction, of these `windows`, and raises Refused to take nothing. So many
+        `seconds` are charged until it is painted. Raises QueueFull when another program holds the database for
+        `PATIENCE` seconds or the disk is full.
         """
         inputs, alias = rows.inputs(request), self._alias(user.key)
 
@@ -100,7 +110,7 @@ class Store(Belongings):
                 found = await rows.one(db, JOB + " WHERE user_key = ? AND dedup = ?", (user.key, dedup))
                 if found is not None:
                     return rows.load(found)
-            usage = await rows.usage(db, user.key, alias, now)
+            usage = await rows.usage(db, user.key, alias, now, origin.server_key, windows)
             if isinstance(request, Train):
                 begun, have = await rows.schooled(db, user.key, now)
                 usage = replace(usage, trainings=begun, styles=have)
@@ -128,9 +138,9 @@ class Store(Belongings):
             )
             assert made is not None
             await db.execute(
-                f"INSERT INTO charges (job, user_key, at, pictures)"
-                f" SELECT :job, user_key, :at, :pictures FROM ({ACCOUNTS})",
-                {"job": job_id, "user": user.key, "at": now, "pictures": count},
+                f"INSERT INTO charges (job, user_key, at, pictures, seconds)"
+                f" SELECT :job, user_key, :at, :pictures, :seconds FROM ({ACCOUNTS})",
+                {"job": job_id, "user": user.key, "at": now, "pictures": count, "seconds": seconds},
             )
             await rows.refer(db, made["seq"], "input", inputs)
             row = await rows.one(db, JOB + " WHERE id = ?", (job_id,))
@@ -158,10 +168,30 @@ class Store(Belongings):
             raise NotYours
         return found[0] if found else None
 
-    async def usage(self, user: User, now: float) -> Usage:
-        """What counts against this person's limits."""
+    async def usage(self, user: User, now: float, server: str = "") -> Usage:
+        """What counts against this person's limits, in a server by its key."""
         alias = self._alias(user.key)
-        return await self._writer.run(lambda db: rows.usage(db, user.key, alias, now), write=False)
+        return await self._writer.run(lambda db: rows.usage(db, user.key, alias, now, server), write=False)
+
+    async def forgive(self, user: User, server: str, now: float) -> None:
+        """Hand back what a person has asked for: where a server, by its key, is judged, or without one for good."""
+        alias = self._alias(user.key)
+
+        async def work(db: aiosqlite.Connection) -> None:
+            if not server:
+                await db.execute(
+                    "UPDATE charges SET pictures = 0, seconds = 0 WHERE job IN"
+                    " (SELECT job FROM charges WHERE user_key IN (?, ?))",
+                    (user.key, alias),
+                )
+            else:
+                await db.execute(
+                    f"INSERT INTO forgiven SELECT user_key, :server, :at FROM ({ACCOUNTS}) WHERE true"
+                    " ON CONFLICT (user_key, place) DO UPDATE SET at = excluded.at",
+                    {"user": user.key, "server": server, "at": now},
+                )
+
+        await self._writer.run(work)
 
     # From accepted to delivered. Each returns whether the job was in a state that allows it.
 
@@ -222,6 +252,8 @@ class Store(Belongings):
             await rows.refer(db, made["seq"], "result", pictures)
             if cached:
                 await rows.refund(db, job_id)
+            else:
+                await db.execute(_PAINTED, {"seconds": seconds, "job": job_id})
             return True
 
         done = await self._writer.run(work)

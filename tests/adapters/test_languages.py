@@ -17,8 +17,8 @@ from realbot.errors import Blocked, Invalid, OverQuota, Refused, TooSoon
 from realbot.grammar import parse
 from realbot.jobs import Done, Eta, Failed, Generate, Running, StyleUse, Waiting
 from realbot.phrases import Phrase, listed
-from realbot.rows import Usage
 from realbot.rulebook import Limits
+from realbot.spending import DAY, Charge, Usage
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "recipes"))
@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "recipes"))
 import messages  # noqa: E402
 
 OTHERS = [code for code in languages.languages() if code != languages.ENGLISH]
-NOBODY = Usage(0, 0, 0, None)
+NOBODY = Usage()
 
 
 def fields(text: str) -> list[tuple[str, str, str]]:
@@ -215,9 +215,9 @@ def test_waiting_is_told_in_german():
         assert "etwa 2 h" in words.refusal(OverQuota(resets=7200.0), now=0.0)
         assert words.refusal(Invalid("Hm.", nearest="ink")) == "Hm. Meintest du ink?"
     with pytest.raises(OverQuota) as caught:
-        policy.quota(Generate(prompt="x", count=4), Limits(per_day=6), Usage(0, 0, 5, None), 1.0)
+        policy.quota(Generate(prompt="x", count=4), Limits(per_day=6), Usage(charges={DAY: (Charge(1.0, 5),)}), 1.0)
     with words.language("de"):
-        assert "hast du noch 1 von 6 Bildern" in words.refusal(caught.value)
+        assert "ist von deinen 6 Bildern noch 1 übrig" in words.refusal(caught.value)
 
 
 @pytest.mark.parametrize("kind", [Refused, *Refused.__subclasses__()])

@@ -76,7 +76,7 @@ def pgettext(context: str, text: str) -> str:
 
 def phrase(said: Phrase) -> str:
     """A text with its values filled in, both translated."""
-    template = gettext(said.template)
+    template = ngettext(said.template, said.many, said.number) if said.many else gettext(said.template)
     if not said.values:
         return template
     values = {name: phrase(value) if isinstance(value, Phrase) else value for name, value in said.values.items()}

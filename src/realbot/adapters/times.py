@@ -54,7 +54,12 @@ def wait(seconds: float) -> str:
 
 
 def _about(number: str, unit: str) -> str:
-    about = {"s": _("about {number} s"), "min": _("about {number} min"), "h": _("about {number} h")}[unit]
+    about = {
+        "s": _("about {number} s"),
+        "min": _("about {number} min"),
+        "h": _("about {number} h"),
+        "d": _("about {number} days"),
+    }[unit]
     return about.format(number=number)
 
 
@@ -64,4 +69,6 @@ def _scale(seconds: float) -> tuple[str, int, int]:
         return "s", 1, 1
     if seconds <= 90:
         return "s", 1, 5
-    return ("min", 60, 60) if seconds <= 5400 else ("h", 3600, 3600)
+    if seconds <= 5400:
+        return "min", 60, 60
+    return ("h", 3600, 3600) if seconds <= 48 * 3600 else ("d", 86_400, 86_400)
