@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -31,8 +30,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks at the style folders.
 SWEEP = 2.0
-#: Seconds between two looks for pictures that are too old.
-RETENTION = 3600.0
 #: Seconds that a picture under way gets when realbot stops; a service manager waits ten for it and all the rest.
 GRACE = 4.0
 #: Seconds that a front-end waits at most until the one before it can be used.
@@ -52,11 +49,13 @@ async def built(settings: Settings) -> AsyncIterator[Studio]:
         looks = await asyncio.to_thread(styles, settings)
         for name, reason in looks.broken.items():
             log.warning("style %s is left out: %s", name, reason)
-        tasks = [asyncio.create_task(_watch(looks), name="style folders")]
-        if settings.privacy.history_days:
-            tasks.append(asyncio.create_task(_forget(store, settings.privacy.history_days), name="retention"))
+        studio = Studio(store, _pool(settings), settings, looks, model=model)
+        tasks = [
+            asyncio.create_task(_watch(looks), name="style folders"),
+            asyncio.create_task(studio.upkeep.run(), name="upkeep"),
+        ]
         try:
-            yield Studio(store, _pool(settings), settings, looks, model=model)
+            yield studio
         finally:
             for task in tasks:
                 task.cancel()
@@ -187,16 +186,6 @@ def _pool(settings: Settings) -> EnginePool:
     argv = [sys.executable, "-m", "realbot.engine.worker", "--settings", json.dumps(told)]
     patience = Patience(hang=settings.engine.hang_seconds)
     return ChildPool(argv, spool=spool, environ=environment(), patience=patience)
-
-
-async def _forget(store: Store, days: int) -> None:
-    """Delete what is older than the settings keep, at the start and every hour."""
-    while True:
-        try:
-            await store.expire(time.time() - days * 86_400)
-        except ConfigError as error:
-            log.warning("old pictures are still there: %s", error)
-        await asyncio.sleep(RETENTION)
 
 
 async def _watch(looks: Styles) -> None:

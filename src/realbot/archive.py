@@ -18,6 +18,7 @@ from .errors import Invalid, NotYours
 from .jobs import ImageId, User
 from .pictures import Pictures
 from .rows import JOB, MINE, OWN, Arguments, Circle, Row
+from .space import Space
 from .writer import Writer
 
 _NEVER = 2**63 - 1
@@ -52,6 +53,7 @@ class Archive:
         self.folder = folder
         self._writer = writer
         self._pictures = Pictures(folder / "pictures")
+        self.space = Space(folder)
         self._clock = clock
         self._files = asyncio.Lock()
         #: Pictures that were adopted and that no row names yet.
@@ -111,7 +113,8 @@ class Archive:
         """
         now = self._clock()
         others = {
-            "DELETE FROM charges WHERE at < ?": min(before, now - rows.COUNTED),
+            "DELETE FROM charges WHERE at < ?": now - rows.COUNTED,
+            "DELETE FROM forgiven WHERE at < ?": now - rows.COUNTED,
             "DELETE FROM inbox WHERE at < ?": min(before, now - 3 * rows.DAY),
             "DELETE FROM audit WHERE at < ?": min(before, now - YEAR),
             "DELETE FROM brought WHERE at < ?": now - KEEP,
@@ -147,7 +150,7 @@ class Archive:
         counts = {
             "jobs": "SELECT count(*) FROM jobs WHERE created < :before AND favourite = 0 AND state NOT IN"
             " ('accepted', 'running', 'produced', 'delivering')",
-            "charges": "SELECT count(*) FROM charges WHERE at < min(:before, :counted)",
+            "charges": "SELECT count(*) FROM charges WHERE at < :counted",
             "inbox": "SELECT count(*) FROM inbox WHERE at < min(:before, :replayed)",
             "audit": "SELECT count(*) FROM audit WHERE at < min(:before, :year)",
             "brought": "SELECT count(*) FROM brought WHERE at < min(:before, :kept)",

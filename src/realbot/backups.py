@@ -156,19 +156,21 @@ def problem(path: Path) -> str:
     return f"it is damaged: {found}" if found else ""
 
 
-def rotate(folder: Path, keep: int, now: float, identity: str) -> list[Path]:
-    """Delete the copies of a database that are not kept any more; they are returned.
+def rotate(folder: Path, keep: int, now: float, identity: str, damaged: Container[Path] = frozenset()) -> list[Path]:
+    """Delete the copies of a database that are not kept any more; they are returned. Damaged ones take no one's place.
 
     The latest `keep` stay and one of each of the last days. What is older than a month goes: what people deleted must
     not live on.
     """
-    mine = [one for one in found(folder) if one.identity == identity]
+    copies = [one for one in found(folder) if one.identity == identity]
+    mine = [one for one in copies if one.path not in damaged]
     days: dict[int, Backup] = {}
     for one in mine:
-        if now - one.at < DAYS * DAY:
+        if now // DAY - one.at // DAY < DAYS:
             days.setdefault(int(one.at // DAY), one)
     kept = {one.path for one in (*mine[:keep], *days.values()) if now - one.at < OLDEST * DAY}
     gone = [one.path for one in mine[1:] if one.path not in kept]
+    gone += [one.path for one in copies if one.path in damaged and now - one.at >= OLDEST * DAY]
     for path in gone:
         path.unlink(missing_ok=True)
         _note(path).unlink(missing_ok=True)
@@ -180,8 +182,11 @@ def contents(path: Path) -> Contents:
     try:
         with database.reading(path) as db:
             images = db.execute("SELECT image, min(jobs.id) FROM pictures JOIN jobs ON jobs.seq = job GROUP BY image")
-            styles = db.execute("SELECT name FROM trained WHERE sha256 <> '' ORDER BY name")
-            return Contents(dict(images), tuple(name for (name,) in styles))
+            styles: tuple[str, ...] = ()
+            if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'trained'").fetchone():
+                found = db.execute("SELECT name FROM trained WHERE sha256 <> '' ORDER BY name")
+                styles = tuple(name for (name,) in found)
+            return Contents(dict(images), styles)
     except sqlite3.Error as error:
         raise ConfigError(f"The database {path} cannot be read ({error}).", key="paths.data") from error
 

@@ -19,8 +19,8 @@ import aiosqlite
 
 from . import audit, bans, rows
 from .archive import deleted
-from .cases import CLOSED, Cases
 from .bans import Bans
+from .cases import CLOSED, Cases
 from .errors import NotYours
 from .inbox import OPENED, Inbox
 from .jobs import ImageId, User
@@ -94,7 +94,9 @@ class Belongings(Registry, Inbox):
             for table, column in OWNED.items():
                 # Some of what counts was asked for by an account that is not linked any more.
                 # Who pronounced a ban is not the business of whom it holds for.
-                shown = {"charges": "user_key, at, pictures, seconds", "bans": "subject, place, reason, at, until"}.get(table, "*")
+                shown = {"charges": "user_key, at, pictures, seconds", "bans": "subject, place, reason, at, until"}.get(
+                    table, "*"
+                )
                 told[table] = await rows.rows(db, f"SELECT {shown} FROM {table} WHERE {column} IN ({ACCOUNTS})", who)
             return {table: [_readable(row) for row in found] for table, found in told.items()}
 

@@ -6,6 +6,7 @@ Nothing is written before every check has passed: a database that looks wrong is
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import re
@@ -14,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -253,6 +255,21 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
+def settled(folder: Path) -> dict[str, dict[str, Any]]:
+    """The rules of every place as JSON data, read beside a realbot that runs; none where there is no database.
+
+    Raises ConfigError.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return {}
+    try:
+        with reading(path) as db:
+            return {key: json.loads(rules) for key, rules in db.execute("SELECT key, rules FROM places")}
+    except (sqlite3.Error, ValueError) as error:
+        raise fault(f"The database {path} cannot be read ({error}).") from error
+
+
 def migrate(folder: Path, have: int, known: Mapping[int, str]) -> None:
     """Bring the database to the newest schema, each step wholly or not at all, after copying what is there."""
     path = folder / NAME
@@ -308,6 +325,9 @@ def backup(folder: Path, target: Path, progress: Callable[[int, int], None] | No
             expected = counts(source)
             source.backup(copy, pages=PAGES, progress=step)
             source.rollback()
+            if progress is not None:
+                # The check is ended in the same way.
+                copy.set_progress_handler(lambda: progress(1, 1), 1_000_000)
             problem = damage(copy)
             if not problem and counts(copy) != expected:
                 problem = "it has not as many rows"

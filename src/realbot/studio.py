@@ -43,6 +43,7 @@ from .store import Store
 from .styles import Styles
 from .tasks import Tasks
 from .tickets import Pace, Ticket
+from .upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,8 @@ class Studio(Academy):
             monotonic=monotonic,
         )
         self.health = Health(store, pool, self._endings, self._forecast, lambda: house.base.storage, monotonic)
+        self.upkeep = Upkeep(store, lambda: house.base, clock, monotonic)
+        self.health.add(self.upkeep.check)
         self.gate = Gate(store, house, self._endings, self._dispatcher, self._whole, clock)
         self.budget = Budget(store, house, desk, self._forecast, self.gate.exempt, clock)
         #: Jobs whose end their owner has not seen yet, and some of those seen lately.
@@ -131,6 +134,7 @@ class Studio(Academy):
     def configure(self, settings: Settings) -> None:
         """New limits, order and words from now on; who waits keeps their place and is not judged again."""
         self._house.base = settings
+        self._store.space.rules = settings.storage
         self._line.order = settings.queue.order
         self._dispatcher.previews = settings.engine.previews
         self._dispatcher.parameters = settings.privacy.png_parameters
@@ -185,8 +189,7 @@ class Studio(Academy):
             self.gate.admit(user, origin)
             if not self._open:
                 raise QueueFull("The bot is not taking requests at the moment; please try again in a minute.")
-            if self._endings.full:
-                raise QueueFull("The disk of this bot is full, so nothing can be taken; please try again later.")
+            self._store.space.admit(self._endings.full)
             asked = await self._desk.ask(user, request, origin)
             await self.safety.admit(user, asked.request, origin)
             # What is committed must also reach the line, whatever becomes of the caller.

@@ -50,7 +50,7 @@ class Tombstones:
     def __init__(self, folder: Path, identity: str, pepper: bytes) -> None:
         self.path = folder / NAME
         self.pepper = pepper
-        self._identity = identity
+        self.identity = identity
         self._last: int | None = None
         self._burying = asyncio.Lock()
 
@@ -88,11 +88,11 @@ class Tombstones:
 
     def after(self, number: int) -> list[Tombstone]:
         """Those that a database which has carried out the ones up to `number` does not know."""
-        return [stone for stone in self.read() if stone.identity == self._identity and stone.number > number]
+        return [stone for stone in self.read() if stone.identity == self.identity and stone.number > number]
 
     def strange(self) -> int:
         """How many belong to another database: whom they stand for cannot be told with this one's key."""
-        return sum(stone.identity != self._identity for stone in self.read())
+        return sum(stone.identity != self.identity for stone in self.read())
 
     def rotate(self, before: float) -> int:
         """Take out those from before a Unix time, when no copy is so old any more; return how many."""
@@ -112,8 +112,7 @@ class Tombstones:
             self._last = max((stone.number for stone in self.read()), default=0)
         first = max(self._last, known) + 1
         stones = [
-            Tombstone(first + n, self._identity, kind, self.hash(kind, name), at)
-            for n, (kind, name) in enumerate(marks)
+            Tombstone(first + n, self.identity, kind, self.hash(kind, name), at) for n, (kind, name) in enumerate(marks)
         ]
         try:
             self._write(self.path, ("\n" if _torn(self.path) else "") + "".join(stone.line() for stone in stones))

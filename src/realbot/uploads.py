@@ -75,6 +75,7 @@ class Uploads:
 
         Raises as `take`, and NotYours.
         """
+        self.store.space.admit()
         made = await self.make(user, task, limits, *sources, brought=brought, **given)
         await self._forget()
         images = []
