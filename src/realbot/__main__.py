@@ -195,22 +195,32 @@ def styles(config: Config = None) -> None:
 @app.command()
 def settings(
     template: Annotated[bool, typer.Option("--template", help="Print a settings file with every default.")] = False,
+    places: Annotated[
+        list[str] | None,
+        typer.Option("--for", help="What holds there: discord:SERVER/CHANNEL, telegram:CHAT, discord:role:ROLE."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config: Config = None,
 ) -> None:
-    """Print every setting and where it came from."""
+    """Print every setting and where it came from; works while realbot runs."""
     from rich.console import Console
-    from rich.table import Table
 
-    from realbot.listing import show
-    from realbot.listing import template as written
+    from realbot import database, listing, provenance
+    from realbot.adapters import sheet
+    from realbot.places import PlaceRules
 
     if template:
-        print(written(), end="")
+        print(listing.template(), end="")
         return
-    table = Table("setting", "value", "from", box=None, header_style="bold")
-    for key, value, origin in show(_settings(config)):
-        table.add_row(key, value, origin)
-    Console(highlight=False, markup=False).print(table)
+    keys, found, rules = provenance.meant(places or ()), _settings(config), {}
+    if keys:
+        settled = database.settled(found.paths.data)
+        rules = {key: PlaceRules.load(key, data) for key, data in settled.items()}
+    values = provenance.prevailing(found, keys, rules)
+    if as_json:
+        print(sheet.encoded(values))
+    else:
+        sheet.printed(values, Console())
 
 
 def _undumped() -> None:

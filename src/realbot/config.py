@@ -218,11 +218,8 @@ class Settings(BaseSettings):
     def _checked(self, place: str, source: Source) -> dict[str, str]:
         """Where the values of an override came from. Raises ConfigError for what is none."""
         prefix = f"override.{quoted(place)}"
-        if not _named(place):
-            usual = 'by its number, such as "discord:1234" or "discord:role:789".'
-            hint = f'did you mean "{meant}"?' if (meant := _meant(place)) else usual
-            message = f"{prefix}{source.at(prefix)} must name a place or a role{'; ' if meant else ' '}{hint}"
-            raise ConfigError(message, key=prefix)
+        if not named(place):
+            raise ConfigError(f"{prefix}{source.at(prefix)} {hinted(place)}", key=prefix)
         origins: dict[str, str] = {}
         for name in sorted(self.override[place].model_fields_set):
             section: Section = getattr(self, name)
@@ -260,11 +257,18 @@ def _table(place: str, name: str) -> str:
     return f"override.{quoted(place)}.{name}"
 
 
-def _named(key: str) -> bool:
+def named(key: str) -> bool:
     """Whether this names a place or a role."""
     platform, _, rest = key.partition(":")
     number = NUMBERS.get(platform)
     return bool(ROLE.fullmatch(key) or (PLACE.fullmatch(key) and (number is None or number.fullmatch(rest))))
+
+
+def hinted(key: str) -> str:
+    """What a key must be that names neither, as the end of a sentence."""
+    if meant := _meant(key):
+        return f'must name a place or a role; did you mean "{meant}"?'
+    return 'must name a place or a role by its number, such as "discord:1234" or "discord:role:789".'
 
 
 def _meant(key: str) -> str:
@@ -277,7 +281,7 @@ def _meant(key: str) -> str:
     elif rank := nearest(rest, RANKS):
         rest = f"role:{rank}"
     meant = f"{near}:{rest}"
-    return meant if _named(meant) else ""
+    return meant if named(meant) else ""
 
 
 def _text(file: Path) -> str:
