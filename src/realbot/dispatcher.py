@@ -130,14 +130,12 @@ class Dispatcher:
 
     def _next(self, bases: tuple[str, ...]) -> Place | None:
         """The head of the line for these models; while a job stands accused, first somebody else's as a witness."""
-        busy = {run.ticket.question for run in self._landing}
+        busy, free = {run.ticket.question for run in self._landing}, self.forecast.free()
         busy.update(bench.run.ticket.question for bench in self.forecast.benches.values() if bench.run is not None)
 
         def alone(place: Place) -> bool:
             ticket = self.endings.tickets[place.job]
-            if self.desk.house.held(ticket.job):
-                return False
-            return not ticket.question or ticket.question not in busy
+            return free(ticket) and (not ticket.question or ticket.question not in busy)
 
         if self._aside:
             accused = {ticket.place.user for ticket in self._aside.values()}

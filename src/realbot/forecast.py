@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .engine import Step
 from .eta import DOUBT, Features, Guess, Timings, schedule
 from .jobs import Eta, Generate, Job, Origin, Running, Waiting
-from .queue import Line
+from .queue import Line, Place
 from .tickets import Bench, Run, Ticket
+from .turns import Seat, Share, Standing, fits, served
 
 
 @dataclass(slots=True)
@@ -23,6 +24,8 @@ class Forecast:
     held: Callable[[Job], bool]  #: whether a job waits for an administrator or for its hour
     stopped: Callable[[Origin], bool]  #: whether nothing is painted for a place at the moment
     opens: Callable[[], float]  #: the Unix time from which styles are trained
+    #: How many of its person's and of its server's jobs may be painted at a time together with a job; 0: any number.
+    abreast: Callable[[Job], tuple[int, int]] = lambda job: (0, 0)
     benches: dict[str, Bench] = field(default_factory=dict)
     monotonic: Callable[[], float] = time.monotonic
 
@@ -63,7 +66,7 @@ class Forecast:
     def _statuses(self) -> Iterator[tuple[Ticket, Waiting]]:
         """Who is held is overtaken by everyone else, and has the place that they would have if they went on now."""
         ahead = 0
-        for place, eta in zip(self.line, self._etas(), strict=True):
+        for place, eta in self._served():
             ticket = self.tickets[place.job]
             if self.stopped(ticket.job.origin):
                 yield ticket, Waiting(ahead + 1, paused=True)
@@ -72,6 +75,43 @@ class Forecast:
             else:
                 ahead += 1
                 yield ticket, Waiting(ahead, eta)
+
+    def free(self) -> Callable[[Ticket], bool]:
+        """Tells of a waiting job whether it may be painted now, given what the engines are working on."""
+        running = [share for share in map(self._holder, self.benches.values()) if share is not None]
+        return lambda ticket: not self.held(ticket.job) and fits(self._share(ticket), running)
+
+    def _share(self, ticket: Ticket) -> Share:
+        if ticket.idle:
+            return Share("")
+        return Share(ticket.place.user, ticket.job.origin.server_key, *self.abreast(ticket.job))
+
+    def _holder(self, bench: Bench) -> Share | None:
+        """Whose job an engine works on. A training gives way, and what was cancelled is as good as gone."""
+        run = bench.run
+        return None if run is None or run.ticket.idle or run.ticket.ended else self._share(run.ticket)
+
+    def _served(self) -> Iterable[tuple[Place, Eta | None]]:
+        """Who waits, with when they are done, in the order in which they begin."""
+        places = list(self.line)
+        shares = [self._share(self.tickets[place.job]) for place in places]
+        etas = self._etas()
+        if not any(share.limits for share in shares):
+            return zip(places, etas, strict=True)
+        seats = [
+            Seat(self._busy(bench) or Guess(1.0, 0.0), self._holder(bench), bench.styles)
+            for bench in self.benches.values()
+            if bench.ready
+        ]
+        standing = [Standing(*one) for one in zip(self._painted(), shares, strict=True)]
+        order = served(self.timings, seats, standing)
+        return [(places[n], None if etas[n] is None else eta) for n, eta in order]
+
+    def _busy(self, bench: Bench) -> Guess | None:
+        """How long an engine has to go with what nobody can take from it; None where that is not known."""
+        # A training gives way.
+        busy = bench.run is not None and not bench.run.ticket.idle
+        return self._left(bench.run) if busy and bench.run is not None else Guess(0.0, 0.0)
 
     def _left(self, run: Run) -> Guess | None:
         if run.ticket.idle:
@@ -85,9 +125,7 @@ class Forecast:
         loads = []
         for bench in self.benches.values():
             if bench.ready:
-                # A training gives way.
-                busy = bench.run is not None and not bench.run.ticket.idle
-                left = self._left(bench.run) if busy and bench.run is not None else Guess(0.0, 0.0)
+                left = self._busy(bench)
                 if left is None:
                     return [None] * len(self.line)
                 loads.append((left, bench.styles))

@@ -21,6 +21,7 @@ from .styles import slug
 
 #: Places whose settings are kept ready.
 READY = 1000
+_ABREAST = ("running_per_user", "running_per_server")
 
 
 class House:
@@ -31,12 +32,13 @@ class House:
         self._base = settings
         self._rules: dict[str, PlaceRules] = {}
         self._ready: dict[tuple[str, ...], tuple[Settings, Settings]] = {}
+        self._abreast: bool | None = None
         self._changing = asyncio.Lock()
 
     async def open(self) -> None:
         """Read the rules of every place."""
         self._rules = {key: PlaceRules.load(key, data) for key, data in (await self._store.places()).items()}
-        self._ready.clear()
+        self._anew()
 
     @property
     def base(self) -> Settings:
@@ -46,7 +48,7 @@ class House:
     @base.setter
     def base(self, settings: Settings) -> None:
         self._base = settings
-        self._ready.clear()
+        self._anew()
 
     def settings(self, origin: Origin | None, user: User | None = None) -> Settings:
         """The settings as they hold there, for a person with their roles; without a place, everywhere."""
@@ -138,6 +140,18 @@ class House:
             return True
         return self.stopped(job.origin)
 
+    def abreast(self, job: Job) -> tuple[int, int]:
+        """How many of its person's and of its server's jobs may be painted at a time; 0 sets no limit."""
+        if self._abreast is None:
+            own = [one.limits for one in (*self._base.override.values(), *self._rules.values())]
+            self._abreast = any(
+                table.get(name) for table in (self._base.limits.model_dump(), *own) for name in _ABREAST
+            )
+        if not self._abreast:
+            return 0, 0
+        limits = self.settings(job.origin, job.user).limits
+        return limits.running_per_user, limits.running_per_server
+
     def now(self) -> float:
         """Unix time in seconds."""
         return self._clock()
@@ -217,7 +231,7 @@ class House:
                 await self._store.rule(role, None, author, {"left": True})
                 del self._rules[role]
             self._rules.pop(key, None)
-            self._ready.clear()
+            self._anew()
 
     def _here(self, *keys: str) -> list[PlaceRules]:
         """What was settled for everywhere and for these places, the widest first."""
@@ -225,4 +239,8 @@ class House:
 
     def _keep(self, rules: PlaceRules) -> None:
         self._rules[rules.key] = rules
+        self._anew()
+
+    def _anew(self) -> None:
         self._ready.clear()
+        self._abreast = None

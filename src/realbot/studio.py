@@ -28,12 +28,14 @@ from .engine.models import FAMILIES, Preset, preset
 from .entries import Entry, revived
 from .errors import ConfigError, Invalid, NotYours, QueueFull
 from .eta import Features, Timings
+from .finder import Finder
 from .forecast import Forecast
 from .gate import CANCELLED, Gate
-from .health import Health
+from .health import Health, told
 from .house import House
 from .jobs import Board, Done, Eta, ImageId, Job, Origin, Request, Status, User, Waiting
 from .journal import Journal
+from .phrases import Phrase
 from .queue import Line
 from .reload import Reload
 from .rulebook import Limits
@@ -90,6 +92,7 @@ class Studio(Academy):
         self._line = Line(settings.queue.order)
         self._timings = Timings()
         self._pace = pace or Pace()
+        self.finder = Finder(store, house, desk.uploads)
         self.safety = Safety(store, house, classifier, clock=clock)
         self._endings = Endings(
             store, pool, self._line, self._timings, self.safety, self._finish, self._room, monotonic, self._pace.disk
@@ -101,9 +104,11 @@ class Studio(Academy):
             house.held,
             house.stopped,
             house.opens,
+            house.abreast,
             monotonic=monotonic,
         )
         self.journal = Journal(monotonic)
+        store.timed(self.journal.committed)
         self._dispatcher = Dispatcher(
             store,
             pool,
@@ -115,7 +120,7 @@ class Studio(Academy):
             pace=self._pace,
             monotonic=monotonic,
         )
-        self.health = Health(store, pool, self._endings, self._forecast, lambda: house.base.storage, monotonic)
+        self.health = Health(store, pool, self._endings, self._forecast, monotonic)
         self.upkeep = Upkeep(store, lambda: house.base, clock, monotonic)
         self.health.add(self.upkeep.check)
         self.gate = Gate(store, house, self._endings, self._dispatcher, self._whole, clock)
@@ -129,6 +134,7 @@ class Studio(Academy):
         self._open = False
         self.reload = Reload(settings)
         self.reload.listeners.append(self._reconfigure)
+        self.health.add(lambda: told("settings", self.reload.trouble, Phrase("The settings are in force.")))
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
@@ -147,6 +153,7 @@ class Studio(Academy):
         """Take up what an earlier life left, then start the engines. Returns before they are ready."""
         await self._house.open()
         await self.safety.open()
+        await self.finder.open()
         await self._desk.uploads.open()
         for features, stages in await self._store.timings():
             seconds = stages.pop("seconds", None)
@@ -176,6 +183,7 @@ class Studio(Academy):
         await self._dispatcher.close(grace)
         await self._asides.close(5.0)
         await self.safety.close()
+        await self.finder.close()
         if self._shower is not None:
             self._shower.cancel()
             await asyncio.gather(self._shower, return_exceptions=True)
@@ -225,9 +233,8 @@ class Studio(Academy):
     async def history(
         self, user: User, limit: int = 20, before: int | None = None, search: str = "", *, favourites: bool = False
     ) -> list[Entry]:
-        """This person's pictures, the latest first, from before an entry's `seq`; `search` looks for words."""
-        rows = await self._store.history(user, limit, before, search, favourites=favourites)
-        return [Entry.of(row) for row in rows]
+        """This person's pictures, the latest first, from before an entry's `seq`; `search` looks for words, and what they mean."""
+        return await self.finder.history(user, limit, before, search, favourites=favourites)
 
     async def picture(self, user: User, image: ImageId) -> Path:
         """The verified file of one of this person's pictures. Raises NotYours, and Invalid when it is lost."""
@@ -291,11 +298,6 @@ class Studio(Academy):
                 return EngineState(True, bench.up.device)
         down = next((bench.down for bench in benches if bench.down is not None), None)
         return EngineState(False, loading=down is None, reason="" if down is None else down.reason)
-
-    async def accuracy(self) -> float | None:
-        """The share of arrival times that fell into the range shown at acceptance; None when there were none."""
-        scores = await self._store.scores()
-        return sum(low <= actual <= high for low, high, actual in scores) / len(scores) if scores else None
 
     async def _accept(self, user: User, asked: Asked, origin: Origin, dedup: str | None) -> Job:
         now, job_id = self._clock(), secrets.token_hex(12)
