@@ -270,21 +270,6 @@ def settled(folder: Path) -> dict[str, dict[str, Any]]:
         raise fault(f"The database {path} cannot be read ({error}).") from error
 
 
-def settled(folder: Path) -> dict[str, dict[str, Any]]:
-    """The rules of every place as JSON data, read beside a realbot that runs; none where there is no database.
-
-    Raises ConfigError.
-    """
-    path = folder / NAME
-    if not path.exists():
-        return {}
-    try:
-        with reading(path) as db:
-            return {key: json.loads(rules) for key, rules in db.execute("SELECT key, rules FROM places")}
-    except (sqlite3.Error, ValueError) as error:
-        raise fault(f"The database {path} cannot be read ({error}).") from error
-
-
 def migrate(folder: Path, have: int, known: Mapping[int, str]) -> None:
     """Bring the database to the newest schema, each step wholly or not at all, after copying what is there."""
     path = folder / NAME
