@@ -68,14 +68,12 @@ class Bans:
         holding = [ban for ban in found if ban is not None and (ban.until is None or ban.until > now)]
         return max(holding, key=lambda ban: (ban.until is None, ban.until or 0.0), default=None)
 
-    def listed(self, place: str | None) -> list[Ban]:
-        """The bans of a server, of every place for None, the latest first."""
+    def listed(self, place: str) -> list[Ban]:
+        """The bans of a place that were pronounced, the latest first."""
         now = self._clock()
-        tables = self._bans.values() if place is None else [self._bans.get(place, {})]
-        found = [ban for bans in tables for ban in bans.values() if not ban.via]
-        return sorted(
-            (ban for ban in found if ban.until is None or ban.until > now), key=lambda ban: (-ban.at, ban.subject)
-        )
+        found = [ban for ban in self._bans.get(place, {}).values() if not ban.via]
+        holding = [ban for ban in found if ban.until is None or ban.until > now]
+        return sorted(holding, key=lambda ban: (-ban.at, ban.subject))
 
     async def add(self, ban: Ban) -> None:
         """Ban a person by one of their accounts; an earlier ban of theirs in this place is replaced."""
@@ -116,6 +114,7 @@ class Bans:
 
         async def work(db: aiosqlite.Connection) -> None:
             await db.execute("UPDATE OR REPLACE bans SET place = ? WHERE place = ?", (new, old))
+            await db.execute("DELETE FROM audit WHERE key = ? AND json_extract(change, '$.moved') = ?", (old, new))
             await db.execute("UPDATE audit SET key = ? WHERE key = ?", (new, old))
 
         await self._writer.run(work)

@@ -122,8 +122,8 @@ class Gate:
         return lifted
 
     def bans(self, place: str | None) -> list[Ban]:
-        """The bans of a server, of every place for None, the latest first."""
-        return self._store.bans.listed(place)
+        """The bans of a server (None: those that hold everywhere), the latest first."""
+        return self._store.bans.listed(EVERYWHERE if place is None else place)
 
     async def seen(self, place: str | None, limit: int = 20) -> list[User]:
         """Who asked in a server lately (None: anywhere), the latest first, for administrators to choose from."""
