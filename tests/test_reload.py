@@ -105,6 +105,14 @@ async def test_what_needs_a_restart_is_named_and_stays_as_it_is(tmp_path, file):
     assert (await reload.now()).pending == ()
 
 
+async def test_what_is_loaded_once_needs_a_restart_though_the_rest_of_its_section_does_not(file):
+    reload = Reload(Settings.load(file, {}))
+    file.write_text("[safety]\nchecker = 'opennsfw'\nsuspect = 0.4\n")
+    outcome = await reload.now()
+    assert outcome.pending == ("safety.checker",)
+    assert (reload.settings.safety.checker, reload.settings.safety.suspect) == ("off", 0.4)
+
+
 async def test_a_model_that_there_is_not_is_found_before_the_restart(file):
     reload = Reload(Settings.load(file, {}))
     file.write_text("[model]\nname = 'flux-def'\n[limits]\nper_day = 1\n")

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,6 +28,8 @@ LIVE = frozenset(
     {"queue", "cache", "limits", "access", "moderation", "safety", "training", "privacy", "storage", "backup", "log"}
     | {"override", "engine.previews", "discord.removed", "telegram.owners", "telegram.backlog_minutes"}
 )
+#: What does not although its section does: it is loaded once, at the start.
+LATE = frozenset({"safety.checker"})
 #: Seconds between two looks at the files.
 SWEEP = 2.0
 #: Seconds between two looks at files that are perhaps still being written, and how many looks there are at most.
@@ -60,21 +63,24 @@ class Reload:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.listeners: list[Listener] = []
+        #: Is open while settings are read.
+        self.around: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
         #: Why the settings as they are written now are not in force; empty when they are.
         self.trouble = ""
         #: Settings that are written otherwise than they are in force, until realbot is started anew.
         self.pending: tuple[str, ...] = ()
+        self._unread = False
         self._seen = _look(settings.files)
         self._changing = asyncio.Lock()
 
     async def now(self) -> Outcome:
         """Read the file and the environment anew. What is wrong with them changes nothing and is told."""
-        async with self._changing:
+        async with self._changing, self.around():
             self._seen = await self._rested()
             try:
                 fresh = await asyncio.to_thread(self._read)
             except RealbotError as error:
-                return self._refused(str(error))
+                return self._refused(str(error), unread=True)
             except Exception:
                 log.exception("the settings could not be read")
                 return self._refused("The settings could not be read; the log has the reason.")
@@ -82,7 +88,7 @@ class Reload:
             changes = tuple(_changes(self.settings, merged))
             if not self._spread(merged):
                 return self._refused("The new settings could not be taken over; the log has the reason.")
-            self.trouble, self.pending = "", pending
+            self.trouble, self.pending, self._unread = "", pending, False
             told = "; ".join(f"{one.key}: {one.old or 'none'} → {one.new or 'none'}" for one in changes)
             log.info("the settings were read anew: %s", told or "nothing has changed")
             if pending:
@@ -95,11 +101,18 @@ class Reload:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await asked.wait()
-            # What is wrong may lie in a file that nothing else tells of, such as the one of a new secret.
-            wanted = asked.is_set() or self.trouble
+            wanted = asked.is_set()
             asked.clear()
-            if wanted or await asyncio.to_thread(_look, self.settings.files) != self._seen:
+            if wanted or await asyncio.to_thread(_look, self.settings.files) != self._seen or await self._mended():
                 await self.now()
+
+    async def _mended(self) -> bool:
+        """Whether what was wrong is so no more: it may lie in a file that is not known yet, that of a new secret."""
+        if self._unread:
+            with contextlib.suppress(Exception):
+                await asyncio.to_thread(self._read)
+                return True
+        return False
 
     def _read(self) -> Settings:
         fresh = self.settings.again()
@@ -117,10 +130,10 @@ class Reload:
                 break
         return look
 
-    def _refused(self, trouble: str) -> Outcome:
+    def _refused(self, trouble: str, *, unread: bool = False) -> Outcome:
         if trouble != self.trouble:
             log.error("the settings stay as they were: %s", trouble)
-        self.trouble = trouble
+        self.trouble, self._unread = trouble, unread
         return Outcome(trouble=trouble)
 
     def _spread(self, settings: Settings) -> bool:
@@ -157,14 +170,14 @@ def _merged(old: Settings, new: Settings) -> tuple[Settings, tuple[str, ...]]:
     pending: list[str] = []
     for name in type(new).model_fields:
         was, now = getattr(old, name), getattr(new, name)
-        if name in LIVE or was == now:
+        if was == now or name == "override":
             continue
         if not (isinstance(was, Section) and isinstance(now, Section)):
             kept[name] = was
             pending.append(name)
             continue
         other = [key for key in type(now).model_fields if getattr(was, key) != getattr(now, key)]
-        late = [key for key in other if f"{name}.{key}" not in LIVE]
+        late = [key for key in other if f"{name}.{key}" in LATE or not {name, f"{name}.{key}"} & LIVE]
         kept[name] = now.model_copy(update={key: getattr(was, key) for key in late})
         pending += [f"{name}.{key}" for key in late]
     return new.model_copy(update=kept), tuple(pending)
