@@ -122,11 +122,22 @@ class Cases:
         sql += " AND reason = 'unsafe'"
         return await self._writer.run(lambda db: rows.count(db, sql, (self._clock(), job_id))) > 0
 
+    async def reopen(self, job_id: str) -> None:
+        """The end of a job is to be shown anew, wherever its card is."""
+        await self._writer.run(lambda db: _reopen(db, job_id))
+
     async def decide(self, job_id: str, decision: Decision, author: str) -> bool:
         """What a moderator decides, also against an earlier decision; False when it is so already, or deleted."""
         sql = "UPDATE withheld SET decision = ?, author = ?, decided = ? WHERE job = ? AND decision <> ?"
         values = (decision, author, self._clock(), job_id, decision)
-        return await self._writer.run(lambda db: rows.count(db, sql, values)) > 0
+
+        async def work(db: aiosqlite.Connection) -> bool:
+            changed = await rows.count(db, sql, values) > 0
+            if changed:
+                await _reopen(db, job_id)
+            return changed
+
+        return await self._writer.run(work)
 
     async def hides(self, user_key: str, image: ImageId) -> bool:
         """Whether this person has a picture only through jobs that are withheld from them."""
@@ -142,6 +153,15 @@ class Cases:
     async def _jobs(self, sql: str, *values: float) -> list[str]:
         found = await self._writer.run(lambda db: rows.rows(db, sql, values), write=False)
         return [row["job"] for row in found]
+
+
+async def _reopen(db: aiosqlite.Connection, job_id: str) -> None:
+    """Front-ends deliver again what is produced and not shown; a card that has no `how` is one to be changed."""
+    await db.execute(
+        "UPDATE jobs SET state = 'produced', shown = 0 WHERE id = ? AND state IN ('delivering', 'delivered', 'kept')",
+        (job_id,),
+    )
+    await db.execute("UPDATE cards SET extra = json_remove(extra, '$.how', '$.sent') WHERE job = ?", (job_id,))
 
 
 def _case(row: sqlite3.Row) -> Case:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,7 @@ from .errors import ConfigError
 from .eta import Timings
 from .jobs import Cancelled, Done, Failed, ImageId, Status, Train, count_of, key_of, seed_of
 from .queue import Line
+from .safety import Safety
 from .store import Row, Store
 from .tickets import Run, Ticket
 
@@ -41,6 +42,7 @@ class Endings:
     pool: EnginePool
     line: Line
     timings: Timings
+    safety: Safety
     finish: Callable[[Ticket, Status], None]
     room: Callable[[], None]
     monotonic: Callable[[], float] = time.monotonic
@@ -91,6 +93,7 @@ class Endings:
             await self.store.disown(images)
             return usable or ticket.ended
         notes = (*ticket.notes, *(note for note in fact.notes if note not in ticket.notes))
+        await self.safety.look(images)
         # A training never answers another one.
         key = None if ticket.idle else key_of(ticket.request, run.fingerprint)
         kept = await self.insist(
@@ -99,6 +102,7 @@ class Endings:
             )
         )
         done = Done(tuple(images), seed_of(ticket.request) or 0, fact.seconds, notes=notes)
+        await self._judge(ticket, done.images)
         # Its owner may have deleted the job meanwhile.
         self._end(ticket, done if kept else Cancelled())
         await self._learn(ticket, fact)
@@ -141,21 +145,22 @@ class Endings:
             )
         )
         done = Done(row.images, row.seed or 0, row.seconds, cached=True, notes=row.notes)
+        await self._judge(ticket, row.images)
         self._end(ticket, done if kept else Cancelled())
         return True
 
-    async def cancel(self, ticket: Ticket) -> bool:
-        """Give it up; False when it has ended in another way."""
+    async def cancel(self, ticket: Ticket, why: str = "") -> bool:
+        """Give it up, for a reason that its person is told; False when it has ended in another way."""
         if not self._claim(ticket):
             return False
         try:
-            await self.store.cancel(ticket.id)
+            await self.store.cancel(ticket.id, why)
         except BaseException:
             ticket.ended = False
             if ticket.run is None:
                 self.line.put_back(ticket.place)
             raise
-        self._end(ticket, Cancelled())
+        self._end(ticket, Cancelled(why))
         return True
 
     async def fail(self, ticket: Ticket, error: str, detail: str) -> None:
@@ -169,6 +174,10 @@ class Endings:
         if self._claim(ticket):
             await self.insist(lambda: self.store.quarantine(ticket.id, ""))
             self._end(ticket, Failed("Quarantined"))
+
+    async def _judge(self, ticket: Ticket, images: Iterable[ImageId]) -> None:
+        """What is to be withheld is, before anybody hears that it is painted."""
+        await self.insist(lambda: self.safety.judge(ticket.job, images))
 
     def _claim(self, ticket: Ticket) -> bool:
         if ticket.ended:

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Protocol
 
 from .cases import Case, Decision
@@ -24,7 +25,7 @@ from .rows import inputs
 from .rulebook import Safety as Rules
 from .store import Store
 from .tasks import Tasks
-from .veil import Veil, kind, released, veil, veils
+from .veil import Kind, Veil, kind, released, veil, veils
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,10 @@ class Window(Protocol):
 
     def reaches(self, origin: Origin) -> bool:
         """Whether there is somebody who can be asked about a picture from there."""
+        ...
+
+    async def open(self) -> None:
+        """Ask about what an earlier life could not ask."""
         ...
 
     async def redraw(self, job: Job) -> None:
@@ -77,6 +82,11 @@ class Safety:
         self._cases = store.cases
         self._asides, self._loops = Tasks(), set[asyncio.Task[None]]()
 
+    @property
+    def active(self) -> bool:
+        """Whether anything is checked at all."""
+        return self.classifier is not None
+
     async def open(self) -> None:
         """Load the classifier, and go on with what an earlier life left. Raises ConfigError when there is none."""
         if self.classifier is not None:
@@ -102,7 +112,7 @@ class Safety:
         """Raise Blocked where a picture that a request begins with would be withheld, QueueFull where nobody knows."""
         for image in inputs(request):
             await self.hidden(user, image)
-        rules = self._rules(origin)
+        rules = self._rules(origin, user)
         if rules is None or not isinstance(request, Generate | Upscale):
             return
         looks = request.reference if isinstance(request, Generate) else None
@@ -136,32 +146,33 @@ class Safety:
 
         `adult` tells whether the place is for adults now.
         """
-        return await self._judged(job, tuple(images), kind(job.origin, adult=adult))
+        return await self._judged(job, tuple(images), kind(job.origin, adult=adult), settle=True)
 
-    async def showing(self, job: Job, where: Showing, *, adult: bool) -> Showing:
-        """Where a job's pictures may be shown, of which its words say `where`, in a place that is for adults or not."""
+    async def showing(self, job: Job, where: Showing, *, adult: bool, settle: bool = True) -> Showing:
+        """Where a job's pictures may be shown, of which its words say `where`, in a place that is for adults or not.
+
+        What is withheld is noted, unless `settle` says that this is a question only.
+        """
         if where == "nowhere" or not isinstance(job.status, Done):
             return where
         images = job.status.images
         if where == "directly":
-            return "withheld" if await self._judged(job, images, "private") == "withhold" else "directly"
+            return "withheld" if await self._judged(job, images, "private", settle) == "withhold" else "directly"
         here = kind(job.origin, adult=adult)
         if here == "open" and job.origin.adult and await self._veil(job, images, here) == "withhold":
             # Whoever asked in a place for adults may see it, and gets it alone.
             then = await self._veil(job, images, "adult")
-            if then != "withhold" and await self._judged(job, images, "private") != "withhold":
+            if then != "withhold" and await self._judged(job, images, "private", settle) != "withhold":
                 return "directly"
-        found = await self._judged(job, images, here)
+        found = await self._judged(job, images, here, settle)
         return {"pass": "here", "spoiler": "spoiler", "withhold": "withheld"}[found]  # type: ignore[return-value]
 
-    async def veil(self, shown: Entry | Job, origin: Origin | None = None) -> Veil:
-        """What becomes of the pictures of a job where their owner looks at them again; without a place, alone."""
-        done = shown.status if isinstance(shown, Job) else None
-        images = shown.images if isinstance(shown, Entry) else done.images if isinstance(done, Done) else ()
-        case = await self._cases.of(shown.id)
+    async def veil(self, job_id: str, images: Iterable[ImageId], origin: Origin | None = None) -> Veil:
+        """What becomes of a job's pictures where they are looked at again; without a place, by their owner alone."""
+        case = await self._cases.of(job_id)
         if case is not None and case.open:
             return "withhold"
-        return await self._policy(case, images, shown.origin if origin is None else origin, kind(origin))
+        return await self._policy(case, images, origin, None, kind(origin))
 
     async def case(self, job_id: str) -> Case | None:
         """The case of a job, None for one that was never withheld."""
@@ -178,15 +189,40 @@ class Safety:
         if await self._cases.hides(user.key, image):
             raise Blocked("This picture is withheld.")
 
-    async def score(self, job: Job) -> float | None:
+    async def score(self, entry: Entry) -> float | None:
         """What was found in the pictures of a job; None while nobody knows."""
-        return await self.look(job.status.images) if isinstance(job.status, Done) else None
+        return await self.look(entry.images)
+
+    async def files(self, entry: Entry) -> list[Path]:
+        """The pictures of a job for whoever decides about them. Raises Invalid when one is lost."""
+        return [await self._store.picture(image) for image in entry.images]
+
+    async def entry(self, job_id: str) -> Entry:
+        """Any job, for whoever decides about it. Raises NotYours for one that is deleted."""
+        row = await self._store.row(job_id)
+        if row is None:
+            raise NotYours
+        return Entry.of(row)
+
+    async def reopen(self, job_id: str) -> None:
+        """The end of a job is to be shown anew; a front-end that then follows it does."""
+        await self._cases.reopen(job_id)
 
     # Appeals
 
-    def reached(self, job: Job) -> bool:
+    def moderators(self, origin: Origin) -> tuple[str, ...]:
+        """The ids of the channels where moderators are asked about pictures from there."""
+        return self._house.moderators(origin)
+
+    def moderated(self, platform: str) -> list[str]:
+        """The ids of all channels of moderators on a platform."""
+        found = [ids for key, ids in self._house.moderated().items() if key.startswith(f"{platform}:")]
+        return list(dict.fromkeys(one for ids in found for one in ids))
+
+    async def reached(self, job_id: str) -> bool:
         """Whether there is somebody who can be asked about a job's pictures."""
-        return self._window(job) is not None
+        row = await self._store.row(job_id)
+        return row is not None and self._window(revived(row)) is not None
 
     async def appeal(self, user: User, job_id: str) -> None:
         """Ask moderators for another look at a job of this person, once. Raises Refused."""
@@ -220,14 +256,16 @@ class Safety:
 
     # What is behind it
 
-    def _rules(self, origin: Origin | None) -> Rules | None:
-        """The rules of a place, None where nothing is checked."""
-        rules = self._house.settings(origin).safety
+    def _rules(self, origin: Origin | None, user: User | None = None) -> Rules | None:
+        """The rules of a place for a person, None where nothing is checked."""
+        rules = self._house.settings(origin, user).safety
         return None if self.classifier is None or rules.checker == "off" else rules
 
-    async def _judged(self, job: Job, images: tuple[ImageId, ...], here: str) -> Veil:
+    async def _judged(self, job: Job, images: tuple[ImageId, ...], here: Kind, settle: bool) -> Veil:
         found = await self._veil(job, images, here)
         case = await self._cases.of(job.id)
+        if not settle:
+            return found
         if found == "withhold" and (case is None or not case.decision):
             unsafe = await self.look(images) is not None
             await self._cases.withhold(job.id, "unsafe" if unsafe else "unchecked")
@@ -235,19 +273,21 @@ class Safety:
             await self._cases.lift(job.id)
         return found
 
-    async def _veil(self, job: Job, images: tuple[ImageId, ...], here: str) -> Veil:
+    async def _veil(self, job: Job, images: tuple[ImageId, ...], here: Kind) -> Veil:
         case = await self._cases.of(job.id)
         if case is not None and case.decision == "upheld":
             return "withhold"
-        return await self._policy(case, images, job.origin, here)
+        return await self._policy(case, images, job.origin, job.user, here)
 
-    async def _policy(self, case: Case | None, images: Iterable[ImageId], origin: Origin | None, here: str) -> Veil:
-        rules = self._rules(origin)
+    async def _policy(
+        self, case: Case | None, images: Iterable[ImageId], origin: Origin | None, user: User | None, here: Kind
+    ) -> Veil:
+        rules = self._rules(origin, user)
         if rules is None:
             return "pass"
         score = await self.look(images)
         decided = released if case is not None and case.decision == "released" else veil
-        return decided(score, here, rules)  # type: ignore[arg-type]
+        return decided(score, here, rules)
 
     async def _check(self, image: ImageId) -> float:
         """Look at one picture. Raises Unchecked, and ConfigError when the disk does not take what was found."""
@@ -298,6 +338,7 @@ class Safety:
             return
         job = revived(row)
         await self.judge(job, row.images)
+        await self._cases.reopen(job_id)
         await self._redraw(job)
 
     async def _redraw(self, job: Job) -> None:

@@ -11,12 +11,23 @@ from realbot.adapters import notices
 from realbot.errors import Invalid
 from realbot.grammar import nearest
 from realbot.places import ADULT, SCOPES, STRICTER, PlaceRules
-from realbot.rulebook import Cache, Limits, Moderation, Training
+from realbot.rulebook import Cache, Limits, Moderation, Safety, Training
 from realbot.sections import Section
+from realbot.veil import VEILS
 
 #: What can be set with one value; lists of words have their own command.
-SECTIONS: dict[str, type[Section]] = {"limits": Limits, "moderation": Moderation, "cache": Cache, "training": Training}
-ORDERS = {"adult": ADULT, "scope": SCOPES}
+SECTIONS: dict[str, type[Section]] = {
+    "limits": Limits,
+    "moderation": Moderation,
+    "safety": Safety,
+    "cache": Cache,
+    "training": Training,
+}
+ORDERS: dict[str, tuple[str, ...]] = {
+    "adult": ADULT,
+    "scope": SCOPES,
+    **dict.fromkeys(("suspects", "unsafes", "adult_suspects", "adult_unsafes"), VEILS),
+}
 #: Numbers that are offered for each limit, as far as they are possible.
 OFFERED: dict[str, tuple[float, ...]] = {
     "waiting_per_user": (1, 2, 3, 5, 10),
@@ -31,6 +42,8 @@ OFFERED: dict[str, tuple[float, ...]] = {
     "max_prompt": (200, 500, 1000, 2000),
     "max_styles": (0, 1, 2, 3, 5),
     "max_weight": (0.5, 1, 1.5, 2),
+    "suspect": (0.1, 0.2, 0.3, 0.5),
+    "unsafe": (0.2, 0.4, 0.6, 0.8),
     "max_pictures": (10, 20, 40, 100),
     "per_person": (1, 3, 5, 10),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from PIL import Image
@@ -26,6 +26,7 @@ class Picture:
     source: Path | bytes
     name: str  #: ASCII and short; its ending may change with the format it is sent in
     alt: str  #: at most 1024 characters
+    spoiler: bool = False  #: it is seen only once somebody presses it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Sized:
     data: bytes
     name: str
     alt: str
+    spoiler: bool = False
 
 
 async def fitted(pictures: Sequence[Picture], limit: int, first: int = 0) -> list[Sized]:
@@ -42,7 +44,8 @@ async def fitted(pictures: Sequence[Picture], limit: int, first: int = 0) -> lis
 
     Raises OSError for a file that cannot be read.
     """
-    return [await asyncio.to_thread(_fit, picture, limit, first) for picture in pictures]
+    made = [await asyncio.to_thread(_fit, picture, limit, first) for picture in pictures]
+    return [replace(one, spoiler=picture.spoiler) for one, picture in zip(made, pictures, strict=True)]
 
 
 def _fit(picture: Picture, limit: int, first: int) -> Sized:

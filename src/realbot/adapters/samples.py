@@ -12,9 +12,14 @@ BACK = 200
 
 
 async def samples(studio: Studio, user: User, style: Style) -> list[tuple[Entry, Generate]]:
-    """This person's pictures with this style and no other, the strongest first, and of equal ones the latest."""
+    """This person's pictures with this style and no other, the strongest first, and of equal ones the latest.
+
+    One that is withheld or behind a spoiler is no sample.
+    """
     found = [(entry, *use) for entry in await studio.history(user, BACK) for use in _uses(entry, style)]
-    return [(entry, request) for entry, request, _ in sorted(found, key=lambda one: -one[2])]
+    found.sort(key=lambda one: -one[2])
+    plain = [await studio.safety.veil(entry.id, entry.images) == "pass" for entry, _, _ in found]
+    return [(entry, request) for (entry, request, _), shown in zip(found, plain, strict=True) if shown]
 
 
 def _uses(entry: Entry, style: Style) -> list[tuple[Generate, float]]:

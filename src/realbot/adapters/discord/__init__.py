@@ -14,11 +14,12 @@ import discord
 from discord import app_commands
 from discord.webhook.async_ import async_context
 
+from realbot.adapters import verdicts
 from realbot.adapters.clock import Clock
 from realbot.adapters.outbox import Down
 from realbot.errors import ConfigError
 
-from . import admin, history, imagine, link, marked, menus, presses, settings, train
+from . import admin, audits, bans, cases, history, imagine, link, marked, menus, presses, settings, train
 from .card import Cards
 from .client import Client, Revoked, Tree
 from .courier import PACE, Courier
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Modules that add commands and controls.
-PARTS = (imagine, presses, menus, train, history, settings, link, admin)
+PARTS = (imagine, presses, cases, menus, train, history, settings, link, admin, bans, audits)
 #: Seconds that a picture on its way to Discord gets when realbot stops.
 GRACE = 1.5
 #: Seconds until commands that Discord did not take are told again: the first time, and at most.
@@ -98,6 +99,8 @@ class Front:
             return marked.unconnected()
         if self.client.gate.stopped or self.courier.down:
             return marked.away()
+        if self.studio.safety.down:
+            return verdicts.unchecked()
         return marked.stalled(self.probe.longest) if self.probe.degraded else ""
 
     @property
@@ -114,6 +117,7 @@ class Front:
         log.info("Discord: %s is in %d servers", self.client.user, len(self.client.guilds))
         if ready is not None:
             ready.set()
+        await self.studio.safety.windows[self.platform].open()
 
     async def _setup(self) -> None:
         """Tell Discord the commands; while it does not take them, those that it knows do."""

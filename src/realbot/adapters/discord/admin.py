@@ -16,6 +16,7 @@ from discord.app_commands import Choice, locale_str
 from realbot.adapters import notices, sentences, words
 from realbot.adapters.bounds import BOUNDS, RESET, Bound
 from realbot.adapters.discord import marked, markup, panels, place
+from realbot.adapters.discord.moderators import Moderators
 from realbot.adapters.discord.panels import Interaction
 from realbot.adapters.discord.reloads import Reloads
 from realbot.adapters.discord.trainers import Trainers
@@ -61,6 +62,7 @@ WORDS = 4000
 def register(front: Front) -> None:
     admin = Admin(front.studio, lambda: front.health)
     admin.add_command(Trainers(front.studio).command())
+    admin.add_command(Moderators(front.studio).command())
     admin.add_command(Reloads(front.studio).command())
     front.tree.add_command(admin)
     panels.attach(front.client, admin.handlers())

@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import discord
 
 from realbot.actions import Asking
-from realbot.adapters import captions, lessonwords, words
+from realbot.adapters import captions, lessonwords, verdicts, words
 from realbot.adapters.clock import Clock
-from realbot.adapters.discord import marked, traincard
-from realbot.adapters.discord.controls import OPEN, Control, controls, menus, view
+from realbot.adapters.discord import controls, marked, traincard
+from realbot.adapters.discord.controls import OPEN, Control, menus, view
 from realbot.adapters.discord.markup import escaped, plain
 from realbot.adapters.discord.payload import Payload, Picture
 from realbot.adapters.promises import Promise, Shown
@@ -29,6 +30,7 @@ from realbot.jobs import (
     Origin,
     Request,
     Running,
+    Showing,
     Status,
     Train,
     User,
@@ -56,8 +58,21 @@ class Cards:
         self._studio, self._clock = studio, clock or Clock()
         self._shown: OrderedDict[str, Shown] = OrderedDict()
 
-    async def render(self, job: Job, status: Status) -> Payload:
-        """The card of a job in this status. One under way keeps the file it has until there is a newer preview."""
+    async def render(self, job: Job, status: Status, showing: Showing = "here") -> Payload:
+        """The card of a job in this status, its pictures as they may be shown.
+
+        One under way keeps the file it has until there is a newer preview.
+        """
+        if showing == "withheld":
+            with words.language(job.origin.locale):
+                return await self.closed(job.id, job.user, job.request, place=job.origin.place)
+        payload = await self._rendered(job, status)
+        veiled = showing == "spoiler"
+        if showing == "directly" and isinstance(status, Done):
+            veiled = await self._studio.safety.veil(job.id, status.images) == "spoiler"
+        return spoilered(payload) if veiled else payload
+
+    async def _rendered(self, job: Job, status: Status) -> Payload:
         with words.language(job.origin.locale):
             embed = self._embed(job, status)
             try:
@@ -88,12 +103,27 @@ class Cards:
 
         `server` is the key of the server in which it is looked at.
         """
+        veil = await self._studio.safety.veil(job_id, done.images)
+        if veil == "withhold":
+            return await self.closed(job_id, user, request)
         place, who = ("", "") if origin is None else (origin.place, asker(user, origin))
         server = server if origin is None else origin.server_key
         embed = self._finished(job_id, user, request, done, asker=who, server=server)
         shown = await self._view(job_id, user, request, done, place=place, favourite=favourite, server=server)
         pictures = await self.pictures(user, request, done) if images else None
-        return Payload(embeds=(embed,), view=shown, images=pictures)
+        payload = Payload(embeds=(embed,), view=shown, images=pictures)
+        return spoilered(payload) if veil == "spoiler" else payload
+
+    async def closed(self, job_id: str, user: User, request: Request, *, place: str = "") -> Payload:
+        """The card of a job whose picture is withheld."""
+        case, reached = await self._studio.safety.case(job_id), await self._studio.safety.reached(job_id)
+        embed = _embed(QUIET, request, verdicts.withheld(case, reached=reached))
+        offered = controls.closed(case, reached=reached)
+        try:
+            ids = await self._studio.actions([asking(control, job_id, user, place) for control in offered])
+        except Refused:
+            return Payload(embeds=(embed,))
+        return Payload(embeds=(embed,), view=controls.view(offered, ids))
 
     def _embed(self, job: Job, status: Status) -> discord.Embed:
         match status:
@@ -147,7 +177,7 @@ class Cards:
             known = traincard.standing(self._studio, user, job_id, request, server)
             offered = traincard.controls(status, known)
         else:
-            offered = [*controls(request, status, favourite=favourite), *menus(status)]
+            offered = [*controls.controls(request, status, favourite=favourite), *menus(status)]
         asked = [asking(control, job_id, user, place) for control in offered]
         try:
             ids = await self._studio.actions(asked)
@@ -223,6 +253,13 @@ def finished(request: Request, done: Done, asker: str) -> discord.Embed:
     embed = _embed(GOOD, request, *(f"-# {note}" for note in said), f"-# {who}" if who else "")
     embed.set_footer(text=plain(captions.line(request, done.seed, 0.0 if done.cached else done.seconds), 500) or None)
     return embed
+
+
+def spoilered(payload: Payload) -> Payload:
+    """The card with its pictures behind a spoiler."""
+    if payload.images is None:
+        return payload
+    return replace(payload, images=tuple(replace(picture, spoiler=True) for picture in payload.images))
 
 
 def withheld(reason: str) -> Payload:

@@ -11,7 +11,8 @@ import discord
 from discord import ButtonStyle
 from discord.ui import Button, DynamicItem, Item, Select, View
 
-from realbot.adapters import buttons, captions
+from realbot.adapters import buttons, captions, verdicts
+from realbot.cases import Case
 from realbot.jobs import Done, Generate, Request, Status, Upscale, is_final
 
 Interaction: TypeAlias = discord.Interaction[Any]
@@ -77,11 +78,19 @@ def controls(request: Request, status: Status, *, favourite: bool = False) -> li
     return [again, *(Control(verb) for verb in CHANGES), *about, *(replace(control, row=2) for control in keep)]
 
 
+def closed(case: Case | None, *, reached: bool) -> list[Control]:
+    """What a card offers whose picture is withheld."""
+    ask = [Control(APPEAL, said=verdicts.appeal())] if reached and verdicts.appealable(case) else []
+    return [*ask, Control("delete", icon="🗑️")]
+
+
 def around() -> list[Control]:
     """What opens beside a card whose picture is to be continued."""
     return [Control(verb, row=0 if verb in buttons.ZOOMS else 1) for verb in buttons.AROUND]
 
 
+#: Asks moderators about a picture that is withheld, and what they answer.
+APPEAL, RELEASE, UPHOLD = "appeal", "release", "uphold"
 #: Opens what is around a picture.
 AROUND = "around"
 #: What a picture can be made into, and what the menu of several pictures offers for each.

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Draws the card of a job in a status.
-Render: TypeAlias = Callable[[Job, Status], Awaitable[Payload]]
+#: Draws the card of a job in a status, its picture as it may be shown there.
+Render: TypeAlias = Callable[[Job, Status, Showing], Awaitable[Payload]]
 #: Seconds between two changes of one channel's cards; results do not wait for it.
 PACE = 2.5
 #: Seconds that an answer waits until it is noted how to find it again.
@@ -128,6 +128,13 @@ class Courier:
         elif job.user.key not in self._reminded:
             self._spawn(self._remind(interaction, job.user))
 
+    async def redraw(self, job: Job) -> None:
+        """Show the end of a job anew, on the card that it has."""
+        while job.id in self._known:
+            await self._clock.sleep(0.05)
+        await self._studio.safety.reopen(job.id)
+        self.follow(job)
+
     def follow(self, job: Job) -> None:
         """Show the job on its card until its person has seen the end of it. Once for each job."""
         if job.id not in self._known:
@@ -175,16 +182,16 @@ class Courier:
     async def _answer(self, interaction: discord.Interaction[Any], job: Job, *, private: bool) -> str:
         """Show the card; the id of its message."""
         if interaction.response.is_done():
-            payload = await self._render(job, job.status)
             if is_final(job.status):
                 return str((await interaction.original_response()).id)
-            return str((await interaction.edit_original_response(**_plain(payload))).id)
+            payload = await self._render(job, job.status, "here")
+            return str((await interaction.edit_original_response(**payload.plain())).id)
         if is_final(job.status):
             # Uploading could take longer than an answer may; the picture comes with the first edit.
             await interaction.response.defer(ephemeral=private, thinking=True)
             return str((await interaction.original_response()).id)
-        payload = await self._render(job, job.status)
-        answer = await interaction.response.send_message(**_plain(payload), ephemeral=private)
+        payload = await self._render(job, job.status, "here")
+        answer = await interaction.response.send_message(**payload.plain(), ephemeral=private)
         return str(answer.message_id or (await interaction.original_response()).id)
 
     async def _begin(self, job: Job) -> str:
@@ -192,7 +199,7 @@ class Courier:
         where = self._client.get_partial_messageable(int(job.origin.place))
         try:
             with trying(ANSWER):
-                return await self._delivery.send(Post(job, await self._render(job, job.status), "card"), where)
+                return await self._delivery.send(Post(job, await self._render(job, job.status, "here"), "card"), where)
         except (discord.HTTPException, Down) as error:
             log.warning("job %s has no card until its end: %s", job.id, error)
             return ""
@@ -242,7 +249,7 @@ class Courier:
                     if not isinstance(job.request, Train) or now - self._changed.get(job.id, 0.0) < SLOW:
                         return False
                     self._changed[job.id] = now
-                payload = await self._render(job, status)
+                payload = await self._render(job, status, "here")
                 if payload.images and await self._showing(job) != "here":
                     payload = replace(payload, images=())
                 await self._delivery.edit(Post(job, payload), spot)
@@ -266,11 +273,11 @@ class Courier:
             try:
                 with trying(RESULT):
                     showing = await self._showing(job)
-                    if showing != "here":
+                    if showing in ("directly", "nowhere"):
                         await self._withhold(job, spot, marked.withheld if showing == "directly" else marked.unwelcome)
                     if showing == "nowhere":
                         raise Undeliverable(marked.FORBIDDEN)
-                    payload = await self._render(job, job.status)
+                    payload = await self._render(job, job.status, showing)
                     spot = await self._delivery.deliver(Post(job, payload), spot, note, directly=showing == "directly")
             except (Undeliverable, Refused) as error:
                 if isinstance(job.status, Cancelled):
@@ -281,13 +288,18 @@ class Courier:
                 self._reminded.discard(job.user.key)
                 return
             await note(spot)
+            if showing == "withheld":
+                await self._studio.delivered(job.id)
+                return
         await self._ping(job, spot)
         await self._studio.delivered(job.id)
 
     async def _showing(self, job: Job) -> Showing:
         """Where the picture may be shown now. Discord is asked of the place only when it matters."""
-        showing = await self._studio.showing(job, adult=False)
-        if showing == "here" or not isinstance(job.status, Done | Running):
+        showing = await self._studio.showing(job, adult=False, settle=False)
+        if not isinstance(job.status, Done | Running):
+            return "here"
+        if showing == "here" and not (job.origin.adult and self._studio.safety.active):
             return "here"
         return await self._studio.showing(job, adult=await place.adults_only(self._client, job.origin))
 
@@ -383,15 +395,3 @@ class _Shown:
 
     async def show(self, status: Status) -> None:
         await self._courier.show(self._job, status)
-
-
-def _plain(payload: Payload) -> dict[str, Any]:
-    """A payload without files, as the first answer shows it."""
-    if payload.view is not None:
-        payload.view.stop()
-    given: dict[str, Any] = {
-        "content": payload.content or None,
-        "embeds": list(payload.embeds),
-        "allowed_mentions": NOBODY,
-    }
-    return given if payload.view is None else {**given, "view": payload.view}

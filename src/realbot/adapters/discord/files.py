@@ -20,7 +20,8 @@ REST = 64 * 2**10
 
 def attached(sized: Sized) -> discord.File:
     """A file for one message; discord.py reads each only once."""
-    return discord.File(io.BytesIO(sized.data), sized.name, description=sized.alt[:1024] or None)
+    alt = sized.alt[:1024] or None
+    return discord.File(io.BytesIO(sized.data), sized.name, spoiler=sized.spoiler, description=alt)
 
 
 async def fitted(pictures: Sequence[Picture], limit: int = LIMIT, first: int = 0) -> list[Sized]:

@@ -14,7 +14,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from realbot.adapters import sentences, words
+from realbot.adapters import sentences, verdicts, words
 from realbot.adapters.discord import marked, markup, panels, place
 from realbot.adapters.discord.card import Cards
 from realbot.adapters.discord.files import LIMIT, attached, fitted, renamed
@@ -26,6 +26,7 @@ from realbot.entries import Entry
 from realbot.errors import Refused
 from realbot.jobs import Done, Train, User
 from realbot.studio import Studio
+from realbot.veil import Veil
 
 if TYPE_CHECKING:
     from realbot.adapters.discord import Front
@@ -116,8 +117,9 @@ class History:
         entries, more, view = await self._look(user, view)
         files, embeds = [], []
         for number, entry in enumerate(entries, 1):
-            embed = discord.Embed(description=_described(entry), colour=panels.COLOUR)
-            thumb = await self._thumb(user, entry)
+            veil = await self._studio.safety.veil(entry.id, entry.images)
+            embed = discord.Embed(description=_described(entry, veil), colour=panels.COLOUR)
+            thumb = await self._thumb(user, entry, veil)
             if thumb is not None:
                 name = f"{number}.webp"
                 files.append(
@@ -161,14 +163,14 @@ class History:
         more = len(found) > (view.page + 1) * PAGE and view.page < LAST
         return entries, more, view if view.top or not found else replace(view, top=found[0].seq)
 
-    async def _thumb(self, user: User, entry: Entry) -> bytes | None:
-        if not entry.images:
+    async def _thumb(self, user: User, entry: Entry, veil: Veil) -> bytes | None:
+        if not entry.images or veil == "withhold":
             return None
         try:
             path = await self._studio.picture(user, entry.images[0])
         except Refused:
             return None
-        return await small(path, SIDE)
+        return await small(path, SIDE, veiled=veil == "spoiler")
 
 
 class Search(discord.ui.Modal):
@@ -216,14 +218,15 @@ def _controls(view: View, entries: list[Entry], more: bool) -> discord.ui.View:
     return panels.panel(controls)
 
 
-def _described(entry: Entry) -> str:
+def _described(entry: Entry, veil: Veil) -> str:
     """An entry in two lines: what it is, and when it was made with what."""
     parts = [f"<t:{int(entry.created)}:R>"]
     if len(entry.images) > 1:
         parts.append(sentences.pictures(len(entry.images)))
     if entry.images and not isinstance(entry.request, Train):
         parts.append(sentences.seed(entry.seed))
-    state = (entry.state == "kept" and marked.undelivered(entry.detail)) or sentences.state(entry.state)
+    closed = verdicts.hidden() if veil == "withhold" else ""
+    state = closed or (entry.state == "kept" and marked.undelivered(entry.detail)) or sentences.state(entry.state)
     if state:
         parts.append(state)
     star = "⭐ " if entry.favourite else ""

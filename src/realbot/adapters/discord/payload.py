@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import discord
 
@@ -19,3 +20,14 @@ class Payload:
     embeds: tuple[discord.Embed, ...] = ()
     view: discord.ui.View | None = None
     images: tuple[Picture, ...] | None = ()
+
+    def plain(self) -> dict[str, Any]:
+        """Without files, as the first answer shows it."""
+        if self.view is not None:
+            self.view.stop()
+        given: dict[str, Any] = {
+            "content": self.content or None,
+            "embeds": list(self.embeds),
+            "allowed_mentions": discord.AllowedMentions.none(),
+        }
+        return given if self.view is None else {**given, "view": self.view}

@@ -62,6 +62,7 @@ def origin(interaction: Interaction, *, private: bool = False) -> Origin:
         parent=str(thread.parent_id) if thread else "",
         adult=adult(channel),
         private=private,
+        shared=bool(interaction.context.private_channel),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import discord
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Interaction: TypeAlias = discord.Interaction[Any]
+#: Does what a button is for.
+Call: TypeAlias = Callable[[Interaction, User, Action], Awaitable[None]]
 
 
 class Presses:
@@ -41,8 +44,13 @@ class Presses:
     def __init__(self, studio: Studio, intake: Intake, cards: Cards, *, patience: float = PATIENCE) -> None:
         self._studio, self._intake, self._cards, self._patience = studio, intake, cards, patience
         self._trained = Trained(studio, cards)
+        self._calls: dict[str, Call] = {}
         #: Questions that are being answered.
         self._agreed: set[str] = set()
+
+    def add(self, verbs: Iterable[str], call: Call) -> None:
+        """Let buttons with these verbs call something of another module."""
+        self._calls |= dict.fromkeys(verbs, call)
 
     async def press(self, interaction: Interaction, action_id: str, value: str) -> None:
         """Answer one press, in the language of whoever pressed."""
@@ -122,6 +130,8 @@ class Presses:
                 await self._download(interaction, action, index)
             case "favourite":
                 await self._favourite(interaction, user, action)
+            case verb if verb in self._calls:
+                await self._calls[verb](interaction, user, action)
             case _:
                 raise Invalid(captions.gone())
 
