@@ -59,7 +59,7 @@ async def refused(r: Rig, user: User = ANN, origin: Origin = ROOM) -> str:
         ({"denied": ("discord:10",)}, ANN, ROOM, "cannot be asked for here"),
         ({"denied": ("telegram:11",)}, ANN, ROOM, ""),
         ({"denied": ("discord:role:7",)}, replace(ANN, roles=frozenset({"7"})), ROOM, "You may not ask this bot"),
-        ({"denied": ("telegram:role:7",)}, replace(ANN, roles=frozenset({"7"})), ROOM, ""),
+        ({"denied": ("telegram:role:administrators",)}, replace(ANN, roles=frozenset({"administrators"})), ROOM, ""),
         ({"allowed": ("discord:1",)}, ANN, ROOM, ""),
         ({"allowed": ("discord:1",)}, ANN, ELSEWHERE, "neither you nor this place"),
         ({"allowed": ("discord:11",)}, ANN, ELSEWHERE, ""),

@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from .addresses import ROLE, hinted, named
 from .errors import ConfigError
 from .grammar import nearest
 from .remedies import Source, keys, quoted
@@ -40,16 +41,6 @@ log = logging.getLogger(__name__)
 PREFIX = "REALBOT_"
 #: Variables that are no settings: the file's path, and what Kubernetes sets for a service named "realbot".
 OTHERS = re.compile(r"REALBOT_(CONFIG|SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)")
-PLATFORMS = ("discord", "telegram", "web", "cli")
-#: What people can be beside the roles that a server gives them.
-RANKS = ("owners", "administrators")
-_ROLE = rf"({'|'.join(PLATFORMS)}):role:({'|'.join(RANKS)}|(?<=discord:role:)\d+)"
-#: A role, "discord:role:789" or "telegram:role:administrators".
-ROLE = re.compile(_ROLE)
-#: A role, or a server, chat or channel, "discord:1234".
-PLACE = re.compile(rf"({'|'.join(PLATFORMS)}):(?!role:)\S+|{_ROLE}")
-#: What the numbers of places look like on platforms that have them.
-NUMBERS = {"discord": re.compile(r"\d+"), "telegram": re.compile(r"-?\d+")}
 
 
 class Override(Section):
@@ -219,7 +210,9 @@ class Settings(BaseSettings):
         """Where the values of an override came from. Raises ConfigError for what is none."""
         prefix = f"override.{quoted(place)}"
         if not named(place):
-            raise ConfigError(f"{prefix}{source.at(prefix)} {hinted(place)}", key=prefix)
+            hint = hinted(place)
+            message = f"{prefix}{source.at(prefix)} {hint}{'?' if 'did you mean' in hint else '.'}"
+            raise ConfigError(message, key=prefix)
         origins: dict[str, str] = {}
         for name in sorted(self.override[place].model_fields_set):
             section: Section = getattr(self, name)
@@ -255,33 +248,6 @@ def section_of(name: str) -> type[Section] | None:
 
 def _table(place: str, name: str) -> str:
     return f"override.{quoted(place)}.{name}"
-
-
-def named(key: str) -> bool:
-    """Whether this names a place or a role."""
-    platform, _, rest = key.partition(":")
-    number = NUMBERS.get(platform)
-    return bool(ROLE.fullmatch(key) or (PLACE.fullmatch(key) and (number is None or number.fullmatch(rest))))
-
-
-def hinted(key: str) -> str:
-    """What a key must be that names neither, as the end of a sentence."""
-    if meant := _meant(key):
-        return f'must name a place or a role; did you mean "{meant}"?'
-    return 'must name a place or a role by its number, such as "discord:1234" or "discord:role:789".'
-
-
-def _meant(key: str) -> str:
-    """The place or role that a misspelt key was probably meant to name, or an empty text."""
-    platform, _, rest = key.partition(":")
-    near = nearest(platform, PLATFORMS)
-    kind, colon, role = rest.partition(":")
-    if colon:
-        rest = f"role:{role if role.isdecimal() else nearest(role, RANKS)}" if nearest(kind, ["role"]) else ""
-    elif rank := nearest(rest, RANKS):
-        rest = f"role:{rank}"
-    meant = f"{near}:{rest}"
-    return meant if named(meant) else ""
 
 
 def _text(file: Path) -> str:

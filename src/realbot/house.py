@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .config import ROLE, Settings
+from .addresses import ROLE
+from .config import Settings
 from .errors import Blocked, Invalid
 from .jobs import Generate, Job, Origin, Request, Train, User
 from .phrases import listed

@@ -13,7 +13,8 @@ from typing import Any, Self
 
 from pydantic import ValidationError
 
-from .config import PLACE, Settings
+from .addresses import PLACE
+from .config import Settings
 from .errors import Blocked, Invalid
 from .grammar import nearest
 from .jobs import Origin

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from .config import ROLE, Settings, hinted, leaves, named
+from .addresses import ROLE, hinted, named
+from .config import Settings, leaves
 from .errors import ConfigError
 from .listing import MASK
 from .places import EVERYWHERE, SECTIONS, PlaceRules, lent
@@ -40,7 +41,8 @@ def meant(asked: Sequence[str]) -> tuple[str, ...]:
         keys += [first, *(one if one.startswith(f"{platform}:") else f"{platform}:{one}" for one in rest)]
     for key in keys:
         if not named(key):
-            raise ConfigError(f"--for {key} {hinted(key)}", key="--for")
+            hint = hinted(key)
+            raise ConfigError(f"--for {key} {hint}{'?' if 'did you mean' in hint else '.'}", key="--for")
     return tuple(dict.fromkeys(keys))
 
 

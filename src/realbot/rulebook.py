@@ -8,8 +8,20 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from .addresses import RANKS, hinted, named
+from .grammar import nearest
 from .lexicon import compiled, sides
-from .sections import Section, UserPath
+from .sections import Section, UserPath, listed
+
+
+def _named(field: str, keys: tuple[str, ...], others: tuple[str, ...]) -> None:
+    """Refuse what names nobody: a misspelt name on a list would hold for nobody, and nobody would notice."""
+    for key in keys:
+        if key not in others and not named(key):
+            near = nearest(key, others)
+            hint = f'must name a person, a place or a role; did you mean "{near}"' if near else ""
+            told = {"key": field, "name": key[:80], "hint": hint or hinted(key, "a person, a place or a role")}
+            raise PydanticCustomError("name", '"{name}" {hint}', told)
 
 
 class Queue(Section):
@@ -80,11 +92,15 @@ class Limits(Section):
     def _ordered(self) -> Limits:
         if self.min_side > self.max_side:
             raise PydanticCustomError(
-                "order", "min_side {low} is larger than max_side {high}", {"low": self.min_side, "high": self.max_side}
+                "order",
+                "min_side {low} is larger than max_side {high}",
+                {"key": "min_side", "low": self.min_side, "high": self.max_side},
             )
         if self.min_side**2 > self.max_pixels:
             raise PydanticCustomError(
-                "order", "max_pixels {most} is less than min_side × min_side", {"most": self.max_pixels}
+                "order",
+                "max_pixels {most} is less than min_side × min_side",
+                {"key": "max_pixels", "most": self.max_pixels},
             )
         return self
 
@@ -106,6 +122,11 @@ class Training(Section):
     """Trainings a person may begin in 24 hours; 0 sets no limit."""
     per_person: int = Field(10, ge=0, le=1000)
     """Trained styles a person may have at a time; 0 sets no limit."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Training:
+        _named("roles", self.roles, ("everyone", *RANKS))
+        return self
 
     def open(self, now: float) -> bool:
         """Whether styles are trained at a Unix time."""
@@ -132,6 +153,12 @@ class Access(Section):
     exempt: tuple[str, ...] = ()
     """Whom cooldown, quotas and the number of waiting requests do not hold for, in the same form, or owners."""
 
+    @model_validator(mode="after")
+    def _known(self) -> Access:
+        for name in ("allowed", "denied", "exempt"):
+            _named(name, getattr(self, name), ("owners",) if name == "exempt" else ())
+        return self
+
 
 class Moderation(Section):
     blocked: tuple[str, ...] = ()
@@ -154,8 +181,11 @@ class Moderation(Section):
     @field_validator("patterns", "together", mode="before")
     @classmethod
     def _lines(cls, value: Any) -> Any:
-        """One a line from the environment: a comma may be a part of it."""
-        return tuple(line.strip() for line in value.splitlines() if line.strip()) if isinstance(value, str) else value
+        """One a line from the environment, or JSON: a comma may be a part of it."""
+        if not isinstance(value, str):
+            return value
+        found = listed(value) if value.lstrip().startswith("[") else value
+        return tuple(filter(None, map(str.strip, value.splitlines()))) if isinstance(found, str) else found
 
     @model_validator(mode="after")
     def _read(self) -> Moderation:
@@ -166,7 +196,7 @@ class Moderation(Section):
                 raise PydanticCustomError(
                     "pattern",
                     "the pattern {pattern} in patterns cannot be used: {reason}",
-                    {"pattern": pattern[:80], "reason": str(error)},
+                    {"key": "patterns", "pattern": pattern[:80], "reason": str(error)},
                 ) from None
         for rule in self.together:
             try:
@@ -175,7 +205,7 @@ class Moderation(Section):
                 raise PydanticCustomError(
                     "together",
                     "the rule {rule} in together cannot be used: {reason}",
-                    {"rule": rule[:80], "reason": str(error)},
+                    {"key": "together", "rule": rule[:80], "reason": str(error)},
                 ) from None
         return self
 
@@ -205,7 +235,9 @@ class Safety(Section):
     def _ordered(self) -> Safety:
         if self.suspect > self.unsafe:
             raise PydanticCustomError(
-                "order", "suspect {low} is larger than unsafe {high}", {"low": self.suspect, "high": self.unsafe}
+                "order",
+                "suspect {low} is larger than unsafe {high}",
+                {"key": "suspect", "low": self.suspect, "high": self.unsafe},
             )
         return self
 

@@ -47,11 +47,11 @@ class Section(BaseModel):
         if isinstance(value, str) and SecretStr in kinds:
             return value.strip()
         if isinstance(value, str) and any(get_origin(kind) is tuple for kind in kinds):
-            return _listed(value)
+            return listed(value)
         return value
 
 
-def _listed(text: str) -> Any:
+def listed(text: str) -> Any:
     """A list that is written as a text: "one, two" or ["one", "two"]; a text that is neither stays as it is."""
     if not text.lstrip().startswith("["):
         return tuple(part.strip() for part in text.split(",") if part.strip())
