@@ -144,10 +144,10 @@ class House:
     def abreast(self, job: Job) -> tuple[int, int]:
         """How many of its person's and of its server's jobs may be painted at a time; 0 sets no limit."""
         if self._abreast is None:
-            own = [one.limits for one in (*self._base.override.values(), *self._rules.values())]
-            self._abreast = any(
-                table.get(name) for table in (self._base.limits.model_dump(), *own) for name in _ABREAST
-            )
+            tables: list[Mapping[str, Any]] = [self._base.limits.model_dump()]
+            tables += [override.limits for override in self._base.override.values()]
+            tables += [rules.limits for rules in self._rules.values()]
+            self._abreast = any(table.get(name) for table in tables for name in _ABREAST)
         if not self._abreast:
             return 0, 0
         limits = self.settings(job.origin, job.user).limits

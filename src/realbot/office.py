@@ -55,6 +55,11 @@ class Office(Reception):
         settings = self._house.settings(origin, user)
         return {name: getattr(settings, name) for name in SECTIONS}
 
+    def granted(self, origin: Origin | None = None, user: User | None = None) -> dict[str, Section]:
+        """The same as whoever runs the bot has them: what administrators settle there cannot be looser."""
+        settings = self._house.granted(origin, user)
+        return {name: getattr(settings, name) for name in SECTIONS}
+
     def configured(self) -> dict[str, Section]:
         """The limits, moderation and cache as the settings have them, which what holds everywhere goes over."""
         return {name: getattr(self._house.base, name) for name in SECTIONS}
@@ -111,6 +116,15 @@ class Office(Reception):
         gone = await self._withdraw([one for one in waiting if key is None or key in one.job.origin.keys])
         await self._store.note(key or EVERYWHERE, by.key, {"cleared": gone})
         return gone
+
+    async def accuracy(self) -> float | None:
+        """The share of arrival times that fell into the range shown at acceptance; None when there were none."""
+        scores = await self._store.scores()
+        return sum(low <= actual <= high for low, high, actual in scores) / len(scores) if scores else None
+
+    def learnt(self, style: str) -> bool:
+        """Whether a style was trained here, so that its name is somebody's."""
+        return self._store.wardrobe.get(style) is not None
 
     async def stats(self, key: str | None = None) -> Stats:
         """The numbers of a server, or of everything; nobody is named in them."""

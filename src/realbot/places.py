@@ -45,7 +45,7 @@ def _added(base: Any, own: Any) -> Any:
     return ", ".join(filter(None, (base, own)))
 
 
-def _quota(base: Any, own: Any) -> Any:
+def quota(base: Any, own: Any) -> Any:
     """0 sets no limit."""
     return min(base, own) if base and own else base or own
 
@@ -54,16 +54,16 @@ def _quota(base: Any, own: Any) -> Any:
 STRICTER: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
     "limits": {
         "waiting_per_user": min,
-        "waiting_per_server": _quota,
-        "running_per_user": _quota,
-        "running_per_server": _quota,
-        "per_hour": _quota,
-        "per_day": _quota,
-        "per_month": _quota,
-        "seconds_per_hour": _quota,
-        "seconds_per_day": _quota,
-        "seconds_per_month": _quota,
-        "quote_seconds": _quota,
+        "waiting_per_server": quota,
+        "running_per_user": quota,
+        "running_per_server": quota,
+        "per_hour": quota,
+        "per_day": quota,
+        "per_month": quota,
+        "seconds_per_hour": quota,
+        "seconds_per_day": quota,
+        "seconds_per_month": quota,
+        "quote_seconds": quota,
         "cooldown": max,
         "max_steps": min,
         "min_side": max,
@@ -90,7 +90,7 @@ STRICTER: dict[str, dict[str, Callable[[Any, Any], Any]]] = {
         **dict.fromkeys(("suspects", "unsafes", "adult_suspects", "adult_unsafes"), _strictest(VEILS)),
     },
     "cache": {"enabled": min, "scope": _strictest(SCOPES)},
-    "training": {"max_pictures": min, "max_steps": min, "per_day": _quota, "per_person": _quota},
+    "training": {"max_pictures": min, "max_steps": min, "per_day": quota, "per_person": quota},
 }
 
 

@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 from realbot.adapters import notices
 from realbot.errors import Invalid
 from realbot.grammar import nearest
-from realbot.places import ADULT, SCOPES, STRICTER, PlaceRules
+from realbot.places import ADULT, LENT, SCOPES, STRICTER, PlaceRules, quota
 from realbot.rulebook import Cache, Limits, Moderation, Safety, Training
 from realbot.sections import Section
 from realbot.veil import VEILS
@@ -31,7 +31,16 @@ ORDERS: dict[str, tuple[str, ...]] = {
 #: Numbers that are offered for each limit, as far as they are possible.
 OFFERED: dict[str, tuple[float, ...]] = {
     "waiting_per_user": (1, 2, 3, 5, 10),
-    "per_day": (5, 10, 20, 50, 100, 200),
+    "waiting_per_server": (0, 10, 20, 50, 100),
+    "running_per_user": (0, 1, 2, 3, 4),
+    "running_per_server": (0, 1, 2, 3, 4),
+    "per_hour": (0, 2, 5, 10, 20, 50),
+    "per_day": (0, 5, 10, 20, 50, 100, 200),
+    "per_month": (0, 50, 100, 200, 500, 1000),
+    "seconds_per_hour": (0, 60, 120, 300, 600, 1800),
+    "seconds_per_day": (0, 300, 600, 1800, 3600, 7200),
+    "seconds_per_month": (0, 3600, 7200, 18_000, 36_000),
+    "quote_seconds": (0, 10, 30, 60, 120, 300),
     "cooldown": (0, 5, 10, 30, 60, 300),
     "max_steps": (4, 8, 12, 20, 28, 50, 100, 300, 1000, 3000),
     "min_side": (64, 128, 256, 512),
@@ -105,9 +114,10 @@ class Bound:
             order = ORDERS[self.name]
             return notices.either(order[order.index(value) :])
         low, high = self._ends
-        if self.name == "per_day":
+        stricter = STRICTER[self.section][self.name]
+        if stricter is quota:
             return notices.span(1, value) if value else notices.span_quota(high)
-        loosest_is_low = STRICTER[self.section][self.name] is max
+        loosest_is_low = stricter is max
         return notices.span(*((value, high) if loosest_is_low else (low, value)))
 
     def offered(self, base: Section) -> tuple[str, ...]:
@@ -119,7 +129,7 @@ class Bound:
             order = ORDERS[self.name]
             return order[order.index(value) :]
         (low, high), stricter = self._ends, STRICTER[self.section][self.name]
-        numbers = {number for number in (*OFFERED[self.name], value) if low <= number <= high}
+        numbers = {number for number in (*OFFERED.get(self.name, ()), value) if low <= number <= high}
         return tuple(notices.number(number) for number in sorted(numbers) if stricter(value, number) == number)
 
     @property
@@ -139,3 +149,29 @@ BOUNDS = {
     if get_origin(SECTIONS[bound.section].model_fields[bound.name].annotation) is not tuple
     and SECTIONS[bound.section].model_fields[bound.name].annotation is not str
 }
+
+
+def _groups() -> dict[str, tuple[Bound, ...]]:
+    line = ("waiting_per_user", "waiting_per_server", "running_per_user", "running_per_server")
+    quotas = [f"{unit}per_{span}" for unit in ("", "seconds_") for span in ("hour", "day", "month")]
+    named = {"line": (*line, "cooldown", "quote_seconds"), "quota": tuple(quotas)}
+    kinds = {name: kind for kind, names in named.items() for name in names}
+    kinds |= {"moderation": "safety", "safety": "safety", "cache": "cache", "training": "training"}
+    found: dict[str, tuple[Bound, ...]] = dict.fromkeys(("quota", "line", "picture", "safety", "cache", "training"), ())
+    for bound in BOUNDS.values():
+        kind = kinds.get(bound.name if bound.section == "limits" else bound.section, "picture")
+        found[kind] = (*found[kind], bound)
+    return found
+
+
+#: What belongs together, by the names that `notices.GROUPS` has sentences for.
+GROUPS = _groups()
+
+
+def lent(bound: Bound) -> bool:
+    """Whether it can be settled for a role."""
+    return bound.section in LENT
+
+
+def group_of(bound: Bound) -> str:
+    return next(name for name, bounds in GROUPS.items() if bound in bounds)

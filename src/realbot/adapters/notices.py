@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from realbot.adapters import words
+from realbot.adapters.languages import N_, Phrasebook
 from realbot.adapters.words import _, ngettext
 
 # A person's own defaults
@@ -117,6 +118,48 @@ def limits_title(channel: str) -> str:
 
 def limits_hint() -> str:
     return _("✏️ was settled here. A server can only be stricter than whoever runs the bot.")
+
+
+#: Headings of limits that belong together.
+GROUPS = Phrasebook(
+    {
+        "quota": N_("How much in an hour, a day and a month"),
+        "line": N_("The line"),
+        "picture": N_("One picture"),
+        "safety": N_("What is not shown"),
+        "cache": N_("Pictures from before"),
+        "training": N_("Training of styles"),
+    }
+)
+
+
+def no_limit(name: str) -> str:
+    return _("There is no limit {name}.").format(name=name)
+
+
+def limits_role(role: str) -> str:
+    return _("Limits of {role}").format(role=role)
+
+
+def role_hint() -> str:
+    return _("✏️ was settled for this role and holds in place of the server's own; of several roles the loosest.")
+
+
+def roles_with_limits(roles: str) -> str:
+    """`roles` are mentions."""
+    return _("Roles with limits of their own: {roles}").format(roles=roles)
+
+
+def for_role(role: str) -> str:
+    return _("for {role}").format(role=role)
+
+
+def not_for_roles() -> str:
+    return _("This cannot be settled for a role.")
+
+
+def channel_or_role() -> str:
+    return _("Choose a channel or a role, not both.")
 
 
 def number(value: float) -> str:

@@ -7,22 +7,21 @@ server is always the one in which the command was given.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
 from realbot.adapters import notices, sentences, words
-from realbot.adapters.bounds import BOUNDS, RESET, Bound
-from realbot.adapters.discord import marked, markup, panels, place
+from realbot.adapters.discord import markup, panels, place
+from realbot.adapters.discord.limits import Channel, Limits
 from realbot.adapters.discord.moderators import Moderators
 from realbot.adapters.discord.panels import Interaction
 from realbot.adapters.discord.reloads import Reloads
 from realbot.adapters.discord.trainers import Trainers
 from realbot.errors import Invalid, NotYours
 from realbot.grammar import nearest
-from realbot.jobs import Origin
 from realbot.rulebook import Moderation
 from realbot.studio import Studio
 from realbot.styles import slug
@@ -31,24 +30,6 @@ if TYPE_CHECKING:
     from realbot.adapters.discord import Front
 
 
-class Anywhere(app_commands.Transformer):
-    """A channel in which pictures may be asked for, as Discord hands it over."""
-
-    @property
-    def type(self) -> discord.AppCommandOptionType:
-        return discord.AppCommandOptionType.channel
-
-    @property
-    def channel_types(self) -> list[discord.ChannelType]:
-        kinds = discord.ChannelType
-        return [kinds.text, kinds.news, kinds.voice, kinds.stage_voice, kinds.forum]
-
-    async def transform(self, interaction: Interaction, value: Any, /) -> app_commands.AppCommandChannel:
-        chosen: app_commands.AppCommandChannel = value
-        return chosen
-
-
-Channel: TypeAlias = app_commands.Transform[app_commands.AppCommandChannel, Anywhere]
 ACTIONS = [
     Choice(name=locale_str("show"), value="show"),
     Choice(name=locale_str("allow"), value="allow"),
@@ -61,6 +42,7 @@ WORDS = 4000
 
 def register(front: Front) -> None:
     admin = Admin(front.studio, lambda: front.health)
+    admin.add_command(Limits(front.studio).command())
     admin.add_command(Trainers(front.studio).command())
     admin.add_command(Moderators(front.studio).command())
     admin.add_command(Reloads(front.studio).command())
@@ -92,68 +74,6 @@ class Admin(app_commands.Group):
 
     def handlers(self) -> Mapping[str, panels.Handler]:
         return {"realbot": self.press}
-
-    # Limits
-
-    @app_commands.command(
-        name=locale_str("limits"), description=locale_str("What requests may ask for here; shows or changes it")
-    )
-    @app_commands.rename(name=locale_str("name"), value=locale_str("value"), channel=locale_str("channel"))
-    @app_commands.describe(
-        name=locale_str("Which limit; leave it out to see them all"),
-        value=locale_str("Its new value, or reset; leave it out to see the present one"),
-        channel=locale_str("For this channel only"),
-    )
-    @app_commands.choices(name=[Choice(name=name, value=name) for name in BOUNDS])
-    async def limits(
-        self, interaction: Interaction, name: str = "", value: str = "", channel: Channel | None = None
-    ) -> None:
-        async with panels.speaking(interaction):
-            key, mention = _where(interaction, channel)
-            bound = BOUNDS.get(name)
-            if bound is None and value:
-                raise Invalid(notices.value_missing())
-            if bound is None:
-                await self._table(interaction, key, channel)
-                return
-            if value:
-                await self._studio.rule(
-                    key, place.user(interaction), **{bound.section: {bound.name: bound.read(value)}}
-                )
-            say = marked.changed if value else marked.shown
-            now, span = self._bound(bound, interaction, channel)
-            await panels.tell(interaction, say(bound.label, now, span, notices.where(mention)))
-
-    @limits.autocomplete("value")
-    async def _values(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
-        bound = BOUNDS.get(getattr(interaction.namespace, "name", "") or "")
-        if bound is None or not permitted(interaction):
-            return []
-        with words.language(interaction.locale.value):
-            now, span = self._bound(bound, interaction, None)
-            offered = {now: f"{now} ({span})", RESET: notices.take_back()}
-        if typed and typed not in offered:
-            offered = {typed[:100]: typed, **offered}
-        return [Choice(name=label[:100], value=value) for value, label in offered.items()]
-
-    def _bound(self, bound: Bound, interaction: Interaction, channel: Channel | None) -> tuple[str, str]:
-        """The value in force and what it may be."""
-        here = self._studio.settled(_origin(interaction, channel))
-        return bound.shown(here[bound.section]), bound.span(self._studio.settled()[bound.section])
-
-    async def _table(self, interaction: Interaction, key: str, channel: Channel | None) -> None:
-        rules = await self._studio.place(key)
-        lines = [
-            marked.limit(bound.label, *self._bound(bound, interaction, channel), own=bound.own(rules))
-            for bound in BOUNDS.values()
-        ]
-        embed = discord.Embed(
-            title=notices.limits_title(f"#{channel.name}" if channel else ""),
-            description="\n".join(lines),
-            colour=panels.COLOUR,
-        )
-        embed.set_footer(text=notices.limits_hint())
-        await panels.show(interaction, embeds=[embed])
 
     # Channels, styles, words
 
@@ -374,19 +294,9 @@ def _own(interaction: Interaction, channel: Channel | None) -> str | None:
     return str(channel.id)
 
 
-def _where(interaction: Interaction, channel: Channel | None) -> tuple[str, str]:
-    """The key of the channel or else the server, and the channel's mention."""
-    server, chosen = _server(interaction), _own(interaction, channel)
-    return (f"{place.PLATFORM}:{chosen}", f"<#{chosen}>") if chosen else (server, "")
-
-
 def _style(typed: str, names: list[str]) -> str:
     """The style's own name. Raises Invalid with the nearest one."""
     name = slug(typed)
     if name not in names:
         raise Invalid(sentences.no_such_style(typed[:60], near := nearest(name, names)), nearest=near)
     return name
-
-
-def _origin(interaction: Interaction, channel: Channel | None) -> Origin:
-    return Origin(place.PLATFORM, place=str(channel.id) if channel else "", server=str(interaction.guild_id))

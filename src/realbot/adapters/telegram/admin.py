@@ -9,14 +9,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from realbot.adapters import changes, notices, words
+from realbot.adapters import banwords, changes, deeds, notices, verdicts, words
 from realbot.adapters.plain import plain
-from realbot.adapters.telegram import phrases, place, reloads, sayings, trainers, trainphrases
+from realbot.adapters.telegram import audits, cases, phrases, place, reloads, sayings, trainers, trainphrases
+from realbot.adapters.telegram.bans import Bans, way
 from realbot.adapters.telegram.privacy import QUESTION
 from realbot.adapters.telegram.rules import Here, Rules
-from realbot.adapters.telegram.screens import Screen, Viewer, to
+from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
 from realbot.adapters.telegram.text import Text, bold, small
 from realbot.errors import Blocked, Invalid
+from realbot.jobs import Origin
 
 if TYPE_CHECKING:
     from realbot.adapters.telegram import Front
@@ -34,19 +36,22 @@ class Admin:
 
     def __init__(self, front: Front) -> None:
         self._front, self._studio = front, front.studio
-        self._rules = Rules(front.studio)
+        self._rules, self._bans = Rules(front.studio), Bans(front)
 
     async def realbot(self, asked: Asked) -> None:
         """Do what follows the command and show what is now. Raises Refused."""
         state = trainers.meant(asked.message, commanded(asked.text))
+        if said := state.pop("said", ""):
+            here = await self._here(Viewer(asked.bot, asked.user, asked.origin, asked.private))
+            state = await self._bans.meant(asked, said, state["rest"], here)
         await self._front.screens.open(asked, "realbot", **state)
 
     async def draw(self, viewer: Viewer, state: dict[str, Any]) -> Screen:
         """One of the screens, after what its button does. Raises Refused, for everyone who may not too."""
-        here = await self._here(viewer)
+        here = await self._here(viewer, str(state.get("chat", "")))
         match state.get("at"):
             case "limits":
-                return await self._rules.limits(here)
+                return await self._rules.limits(here, str(state.get("group", "")))
             case "limit":
                 return await self._rules.limit(here, viewer.user, str(state["name"]), str(state.get("value", "")))
             case "styles":
@@ -55,6 +60,12 @@ class Admin:
                 return await self._rules.words(here, viewer.user, state)
             case "trainers":
                 return await trainers.draw(self._studio, here, viewer, state)
+            case "bans":
+                return await self._bans.draw(here, viewer, state)
+            case "moderators":
+                return await cases.draw(self._front, here, viewer, state)
+            case "audit":
+                return await audits.draw(self._front, here, viewer, state)
             case "stats":
                 return await self._stats(here)
             case "clear":
@@ -70,17 +81,21 @@ class Admin:
             note = await self._pause(here, viewer, on=bool(state["pause"]))
         return await self._main(here, note)
 
-    async def _here(self, viewer: Viewer) -> Here:
-        """What this person may settle: the group they stand in, or everywhere. Raises Blocked."""
+    async def _here(self, viewer: Viewer, chat: str = "") -> Here:
+        """What this person may settle: the group they stand in, or everywhere; in private also one that is named.
+
+        Raises Blocked.
+        """
         owner = int(viewer.user.id) in self._front.settings.owners
-        if viewer.private:
+        if viewer.private and not chat:
             if not owner:
                 raise Blocked(sayings.owners_only())
             return Here()
-        group = viewer.origin.place
+        group = await self._front.moves.now(chat) if viewer.private else viewer.origin.place
         if not owner and not await self._front.rights.administrates(group, viewer.user.id):
             raise Blocked(sayings.administrators_only())
-        return Here(f"{place.PLATFORM}:{group}", viewer.origin)
+        origin = Origin(place.PLATFORM, group, server=group) if viewer.private else viewer.origin
+        return Here(f"{place.PLATFORM}:{group}", origin)
 
     async def _main(self, here: Here, note: str) -> Screen:
         rules, stats = await self._studio.place(here.key), await self._studio.stats(here.key)
@@ -99,13 +114,21 @@ class Admin:
         rows = [
             [to(sayings.limits(), "realbot", at="limits"), to(words.LABELS["styles"], "realbot", at="styles")],
             [to(sayings.vocabulary(), "realbot", at="words"), to(sayings.numbers(), "realbot", at="stats")],
-            [to(trainphrases.trainers(), "realbot", at="trainers")],
+            [
+                to(trainphrases.trainers(), "realbot", at="trainers"),
+                to(verdicts.moderators_title(), "realbot", at="moderators"),
+            ],
+            [self._aside(here, banwords.name(), "bans"), self._aside(here, deeds.name(), "audit")],
             [resume if rules.paused else pause],
             [to(f"✖ {sayings.clear()}", "realbot", style="danger", at="clear")],
         ]
         if here.everywhere:
             rows.append([reloads.key()])
         return Screen(text, rows, note=note)
+
+    def _aside(self, here: Here, label: str, at: str) -> Key:
+        """A screen that nobody else in a group shall read."""
+        return to(label, "realbot", at=at) if here.everywhere else way(self._front, at, here, label)
 
     async def _pause(self, here: Here, viewer: Viewer, *, on: bool) -> str:
         if on:
@@ -154,12 +177,15 @@ def commanded(text: str) -> dict[str, Any]:
             return {}
         case "pause" | "resume":
             return {"pause": verb == "pause"}
-        case "clear" | "stats" | "reload":
+        case "clear" | "stats" | "reload" | "audit":
             return {"at": verb}
+        case "ban" | "unban" | "bans":
+            return {"said": verb, "rest": rest.strip()}
         case "limits" | "limit":
             return {"at": "limit", "name": about, "value": value} if about else {"at": "limits"}
-        case "trainers" | "trainer" if not about or about.casefold() in ("allow", "deny"):
-            return {"at": "trainers", **({about.casefold(): value} if about else {})}
+        case "trainers" | "trainer" | "moderators" if not about or about.casefold() in ("allow", "deny"):
+            at = "moderators" if verb == "moderators" else "trainers"
+            return {"at": at, **({about.casefold(): value} if about else {})}
         case "styles" | "style" | "words" | "word":
             at, done = f"{verb.removesuffix('s')}s", about.casefold()
             if not about:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from telegram import MessageEntity
 
 from realbot.adapters import notices, sentences
-from realbot.adapters.bounds import BOUNDS, RESET, Bound
+from realbot.adapters.bounds import BOUNDS, GROUPS, RESET, Bound, group_of
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import phrases, sayings
 from realbot.adapters.telegram.gallery import turn
@@ -52,25 +52,30 @@ class Rules:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
 
-    async def limits(self, here: Here) -> Screen:
-        """All limits: the values in force, and what they may be."""
+    async def limits(self, here: Here, group: str = "") -> Screen:
+        """The limits, all or those of a group that belong together: the values in force, and what they may be."""
         rules = await self._studio.place(here.key)
-        lines = [
-            Text(code(bound.label), " ", bold(now), f" · {span}", " · ✏️" if bound.own(rules) else "")
-            for bound in BOUNDS.values()
-            for now, span in [self._bound(here, bound)]
-        ]
-        keys = [to(bound.label, "realbot", at="limit", name=bound.label) for bound in BOUNDS.values()]
+        lines: list[Text | Piece | str] = []
+        for name, bounds in GROUPS.items():
+            if group in ("", name):
+                lines.append(Text("\n", bold(notices.GROUPS[name])))
+                lines += [self._line(here, bound, rules) for bound in bounds]
+        keys = [to(bound.label, "realbot", at="limit", name=bound.label) for bound in GROUPS.get(group, ())]
+        keys = keys or [to(notices.GROUPS[name], "realbot", at="limits", group=name) for name in GROUPS]
         title = Text(bold(sayings.limits_title(everywhere=here.everywhere)))
-        hint = small(sayings.limits_hint(everywhere=here.everywhere))
-        rows = [keys[n : n + 2] for n in range(0, len(keys), 2)]
-        return Screen(Text.lines([title, *lines, hint]), [*rows, [here.back()]])
+        hint = Text("\n", small(sayings.limits_hint(everywhere=here.everywhere)))
+        rows = [keys[n : n + 2] for n in range(0, len(keys), 2)] if group else [[key] for key in keys]
+        return Screen(Text.lines([title, *lines, hint]), [*rows, [here.back("limits" if group else "")]])
+
+    def _line(self, here: Here, bound: Bound, rules: PlaceRules) -> Text:
+        now, span = self._bound(here, bound)
+        return Text(code(bound.label), " ", bold(now), f" · {span}", " · ✏️" if bound.own(rules) else "")
 
     async def limit(self, here: Here, by: User, name: str, value: str) -> Screen:
         """One limit, with a new value where there is one. Raises Invalid with the range."""
         bound = BOUNDS.get(name.casefold())
         if bound is None:
-            raise Invalid(sayings.no_limit(plain(name, 40)), word=name[:100], nearest=nearest(name, BOUNDS))
+            raise Invalid(notices.no_limit(plain(name, 40)), word=name[:100], nearest=nearest(name, BOUNDS))
         if value:
             await self._studio.rule(here.key, by, **{bound.section: {bound.name: bound.read(value)}})
         now, span = self._bound(here, bound)
@@ -90,7 +95,8 @@ class Rules:
         rows = [keys[n : n + 4] for n in range(0, len(keys), 4)]
         taken = [to(f"↩ {sayings.take_back()}", "realbot", at="limit", name=bound.label, value=RESET)] if own else []
         note = sayings.limit_changed(bound.label, now) if value else ""
-        return Screen(text, [*rows, [here.back("limits"), *taken]], note=note)
+        back = to(phrases.back(), "realbot", at="limits", group=group_of(bound))
+        return Screen(text, [*rows, [back, *taken]], note=note)
 
     async def styles(self, here: Here, by: User, state: dict[str, Any]) -> Screen:
         """Which styles may be used, after one was allowed or denied, or all were allowed. Raises Invalid."""

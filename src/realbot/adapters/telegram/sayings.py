@@ -272,7 +272,7 @@ def admin_how() -> str:
     return _(
         "After /realbot comes nothing, or limits, limits max_steps 20, limits max_steps reset, styles, styles allow "
         "ink, styles deny ink, styles reset, words, words block gore, words allow gore, words reset, trainers, "
-        "trainers allow 123, trainers deny 123, pause, resume, clear, stats or, for the bot's owners, reload."
+        "trainers allow 123, trainers deny 123, ban, unban, bans, audit, pause, resume, clear, stats or, for the bot's owners, reload."
     )
 
 
@@ -333,10 +333,6 @@ def limits_hint(*, everywhere: bool) -> str:
     if everywhere:
         return _("✏️ was settled here, over the settings of the bot, and can only be stricter.")
     return _("✏️ was settled here. A group can only be stricter than whoever runs the bot.")
-
-
-def no_limit(name: str) -> str:
-    return _("There is no limit {name}.").format(name=name)
 
 
 def may_be(span: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import discord
@@ -9,6 +10,7 @@ import pytest
 from simcord import SetupError
 from simulated import control, said, user
 
+from realbot.adapters.bounds import BOUNDS
 from realbot.adapters.discord import admin
 from realbot.errors import Blocked, Invalid, NotYours
 from realbot.jobs import Generate, Origin, StyleUse
@@ -150,10 +152,67 @@ async def test_what_a_limit_cannot_be_is_refused_with_the_range_and_changes_noth
 
 async def test_values_are_offered_while_they_are_typed(world):
     offered = await world.admin.autocomplete(world.channel, "realbot limits", "value", "", name="max_steps")
-    assert [choice["value"] for choice in offered] == ["60", "reset"]
+    assert [choice["value"] for choice in offered] == ["60", "reset", "4", "8", "12", "20", "28", "50"]
     assert "1 to 60" in offered[0]["name"]
     typed = await world.admin.autocomplete(world.channel, "realbot limits", "value", "4", name="max_steps")
     assert typed[0]["value"] == "4"
+
+
+async def test_limits_are_offered_by_name_while_they_are_typed(world):
+    async def names(typed: str) -> list[str]:
+        offered = await world.admin.autocomplete(world.channel, "realbot limits", "name", typed)
+        assert len(offered) <= 25
+        return [choice["value"] for choice in offered]
+
+    assert (await names(""))[:3] == ["per_hour", "per_day", "per_month"]
+    assert await names("SECONDS") == ["seconds_per_hour", "seconds_per_day", "seconds_per_month", "quote_seconds"]
+    assert await names("running") == ["running_per_user", "running_per_server"]
+    assert await names("nothing") == []
+    offered = await world.admin.autocomplete(world.channel, "realbot limits", "name", "max_steps")
+    assert offered[0]["name"] == "max_steps · 60"
+    wrong = await world.admin.slash(world.channel, "realbot limits", name="max_stepz", value="5")
+    assert "There is no limit max_stepz. Did you mean max_steps?" in said(wrong)
+
+
+async def test_what_belongs_together_stands_together_and_fits_one_message(world):
+    shown = await world.admin.slash(world.channel, "realbot limits")
+    (embed,) = shown.response.embeds
+    assert [field.name for field in embed.fields][:3] == [
+        "How much in an hour, a day and a month",
+        "The line",
+        "One picture",
+    ]
+    assert embed.fields[0].value.startswith("`per_hour` **0** · 0 (no limit) to 1000000\n`per_day` **500** · 1 to 500")
+    assert all(len(field.value) < 1000 for field in embed.fields)
+    listed = {line.split("`")[1] for field in embed.fields for line in field.value.splitlines()}
+    assert listed == set(BOUNDS)
+
+
+async def test_a_role_has_limits_in_place_of_the_servers_own(world):
+    role = world.guild.create_role("Supporters")
+    await world.admin.slash(world.channel, "realbot limits", name="max_steps", value="10")
+    told = await world.admin.slash(world.channel, "realbot limits", name="max_steps", value="40", role=role)
+    assert f"`max_steps` is now **40** for <@&{role.id}>. It may be 1 to 60." in said(told)
+    assert "10" in await refused(world, steps=11)
+    supporter = replace(user(world.anna), roles=frozenset({str(role.id)}))
+    await world.rig.studio.submit(supporter, Generate(prompt="a frog", steps=40), here(world))
+    shown = said(await world.admin.slash(world.channel, "realbot limits", role=role))
+    assert "Limits of @Supporters" in shown
+    assert "`max_steps` **40** · 1 to 60 · ✏️" in shown
+    assert "moderation.adult" not in shown
+    assert f"Roles with limits of their own: <@&{role.id}>" in said(
+        await world.admin.slash(world.channel, "realbot limits")
+    )
+    for name, value, says in (
+        ("max_steps", "61", "60"),
+        ("moderation.adult", "never", "cannot be settled for a role"),
+        ("max_steps", "many", "many is not a number"),
+    ):
+        assert says in said(await world.admin.slash(world.channel, "realbot limits", name=name, value=value, role=role))
+    both = await world.admin.slash(world.channel, "realbot limits", role=role, channel=world.channel)
+    assert "a channel or a role, not both" in said(both)
+    await world.admin.slash(world.channel, "realbot limits", name="max_steps", value="reset", role=role)
+    assert world.rig.studio.limits(supporter, here(world)).max_steps == 10
 
 
 async def test_channels_are_allowed_denied_and_forgotten(world):

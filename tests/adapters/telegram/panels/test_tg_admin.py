@@ -127,7 +127,12 @@ async def test_all_limits_are_shown_with_what_they_may_be(world):
     ):
         assert part in shown.words
     assert ("code", "max_steps") in shown.marks
+    assert "How much in an hour, a day and a month" in shown.labels
+    await tap(world.carl, shown, "One picture")
     assert "max_steps" in shown.labels
+    assert "per_day" not in shown.words
+    await tap(world.carl, shown, "Back")
+    assert "per_day 500" in shown.words
 
 
 async def test_a_limit_holds_at_once_by_command_and_by_button(world):
@@ -144,6 +149,8 @@ async def test_a_limit_holds_at_once_by_command_and_by_button(world):
     assert "✏️" not in shown.words
     await world.ask(world.anna, "a frog", steps=60)
     await tap(world.carl, shown, "Back")
+    await tap(world.carl, shown, "Back")
+    await tap(world.carl, shown, "Pictures from before")
     await tap(world.carl, shown, "cache.enabled")
     await tap(world.carl, shown, "false")
     assert (await settled(world)).cache == {"enabled": False}
