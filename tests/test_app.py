@@ -41,7 +41,7 @@ class Face:
 
 @contextlib.asynccontextmanager
 async def nothing(settings: Settings, grace: float = 0.0) -> AsyncIterator[SimpleNamespace]:
-    yield SimpleNamespace(reload=Reload(settings))
+    yield SimpleNamespace(reload=Reload(settings), health=SimpleNamespace(lost=lambda platform, reason: None))
 
 
 @pytest.fixture
@@ -49,6 +49,7 @@ def faces(monkeypatch):
     """The front-ends that `app.run` will serve."""
     made: list[Face] = []
     monkeypatch.setattr(app, "opened", nothing)
+    monkeypatch.setattr(app, "watched", lambda *_: contextlib.nullcontext())
     monkeypatch.setattr(app, "_fronts", lambda settings, studio: iter(made))
     return made
 

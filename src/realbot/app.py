@@ -9,22 +9,27 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from realbot import logs
+from realbot.classifier import Classifier
 from realbot.config import Settings, environment
 from realbot.engine import EnginePool
 from realbot.engine.child import ChildPool
 from realbot.engine.models import bundled, preset
 from realbot.engine.watch import Patience
 from realbot.errors import ConfigError
+from realbot.notice import Notice
 from realbot.store import Store
 from realbot.studio import Studio
 from realbot.styles import Styles
 
 if TYPE_CHECKING:
     from realbot.adapters import Adapter
+    from realbot.monitor import Monitor
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +54,9 @@ async def built(settings: Settings) -> AsyncIterator[Studio]:
         looks = await asyncio.to_thread(styles, settings)
         for name, reason in looks.broken.items():
             log.warning("style %s is left out: %s", name, reason)
-        studio = Studio(store, _pool(settings), settings, looks, model=model)
+        checker = settings.safety.checker
+        classifier = None if checker == "off" else Classifier(checker)
+        studio = Studio(store, pool(settings), settings, looks, model=model, classifier=classifier)
         tasks = [
             asyncio.create_task(_watch(looks), name="style folders"),
             asyncio.create_task(studio.upkeep.run(), name="upkeep"),
@@ -83,13 +90,17 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     anew = _anew(stop)
-    async with opened(settings) as studio:
+    notice = Notice(environment())
+    async with contextlib.AsyncExitStack() as stack:
+        studio = await stack.enter_async_context(opened(settings))
+        fronts = {front: asyncio.Event() for front in _fronts(settings, studio)}
+        await stack.enter_async_context(watched(settings, studio, fronts, notice))
         reading = asyncio.create_task(studio.reload.watch(anew), name="settings")
         tasks = set()
-        ready: asyncio.Event | None = None
-        for front in _fronts(settings, studio):
-            before, ready = ready, asyncio.Event()
+        before: asyncio.Event | None = None
+        for front, ready in fronts.items():
             tasks.add(asyncio.create_task(_serve(front, ready, before), name=front.platform))
+            before = ready
         waiter = asyncio.create_task(stop.wait())
         serving = set(tasks)
         try:
@@ -101,13 +112,57 @@ async def run(settings: Settings) -> None:
                     if not (isinstance(failure, ConfigError) and task.get_name() in PLATFORMS and serving):
                         task.result()
                     log.critical("%s is off, the rest goes on: %s", task.get_name(), failure)
+                    studio.health.lost(task.get_name(), str(failure))
         finally:
+            notice.stopping()
             for task in (waiter, reading, *serving):
                 task.cancel()
             left = await asyncio.gather(waiter, reading, *serving, return_exceptions=True)
         for ending in left:
             if isinstance(ending, Exception):
                 raise ending
+
+
+@asynccontextmanager
+async def watched(
+    settings: Settings, studio: Studio, fronts: Mapping[Adapter, asyncio.Event], notice: Notice
+) -> AsyncIterator[Monitor | None]:
+    """Look at every part, count, and tell other programs of it while the block runs; each front-end's event is set
+    once people can ask there. Raises ConfigError.
+    """
+    from realbot.metrics import Metrics
+    from realbot.monitor import served
+
+    for front in fronts:
+        studio.health.watch(front)
+    studio.reload.listeners.append(_relogged)
+    studio.reload.around = notice.reloading
+    async with (
+        studio.health.probe.watching(),
+        served(Metrics(studio), settings.monitor) as monitor,
+        notice.living(studio.health),
+    ):
+        greeting = asyncio.create_task(_greet(notice, fronts.values()), name="greeting")
+        try:
+            yield monitor
+        finally:
+            greeting.cancel()
+            await asyncio.gather(greeting, return_exceptions=True)
+
+
+def _relogged(old: Settings, new: Settings) -> None:
+    """The log follows its settings, and hides new secrets as well as the old ones."""
+    if (old.log, old.secrets()) != (new.log, new.secrets()):
+        logs.configure((*old.secrets(), *new.secrets()), new.log)
+
+
+async def _greet(notice: Notice, readies: Iterable[asyncio.Event]) -> None:
+    """Tell the service manager once people can ask everywhere, or when they had time enough."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(START):
+            for ready in readies:
+                await ready.wait()
+    notice.ready()
 
 
 def _anew(stop: asyncio.Event) -> asyncio.Event:
@@ -174,8 +229,9 @@ def styles(settings: Settings) -> Styles:
     return Styles([*bundle, own, settings.paths.data / "trained"])
 
 
-def _pool(settings: Settings) -> EnginePool:
-    spool = settings.paths.data.absolute() / "spool"
+def pool(settings: Settings, spool: Path | None = None) -> EnginePool:
+    """The engine of the settings; `spool` is the folder for its pictures, in the data folder unless given."""
+    spool = spool or settings.paths.data.absolute() / "spool"
     told = {
         "model": settings.model.model_dump(mode="json"),
         "engine": settings.engine.model_dump(mode="json"),

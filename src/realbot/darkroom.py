@@ -14,6 +14,7 @@ from .errors import Invalid, NotYours
 from .gate import Gate
 from .house import House
 from .jobs import SEEDS, Generate, ImageId, Origin, Upscale, User
+from .journal import Journal
 from .rulebook import Limits
 from .safety import Safety
 from .store import Row, Store
@@ -30,6 +31,7 @@ class Darkroom:
     """The part of the studio whose requests begin with a picture."""
 
     gate: Gate
+    journal: Journal
     safety: Safety
     _store: Store
     _desk: Desk
@@ -40,8 +42,9 @@ class Darkroom:
 
         Raises Invalid in one sentence when it is too large, moves, is damaged or no picture, and Blocked.
         """
-        self._admit(user, origin)
-        return await self._desk.uploads.take(user, data, self._limits(origin, user))
+        with self.journal.bringing():
+            self._admit(user, origin)
+            return await self._desk.uploads.take(user, data, self._limits(origin, user))
 
     async def mask(self, user: User, source: ImageId, data: bytes, origin: Origin | None = None) -> ImageId:
         """The mask of a picture from a second one: what is light there is painted. Raises as `upload`, and NotYours."""

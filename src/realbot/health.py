@@ -20,7 +20,6 @@ from .errors import RealbotError
 from .forecast import Forecast
 from .lag import Probe
 from .phrases import Phrase
-from .rulebook import Storage
 from .store import Store
 from .tickets import Bench
 
@@ -80,19 +79,20 @@ class Watched(Protocol):
 class Health:
     """The checks of one studio. `add` more, `watch` each front-end, and ask for the `parts` in the event loop."""
 
-    def __init__(  # noqa: PLR0917 - what it looks at
+    def __init__(
         self,
         store: Store,
         pool: EnginePool,
         endings: Endings,
         forecast: Forecast,
-        storage: Callable[[], Storage],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store, self._pool, self._endings, self._forecast = store, pool, endings, forecast
-        self._storage, self._monotonic = storage, monotonic
+        self._monotonic = monotonic
         self.probe = Probe()
         self.fronts: list[Watched] = []
+        #: Bytes that were free on the disk of the data folder when it was looked at.
+        self.free = 0
         self._checks: list[Check] = [self._loop, self._writer, self._engine, self._disk]
         self._trial: asyncio.Task[None] | None = None
         self._begun = self._tried = float("-inf")
@@ -102,12 +102,13 @@ class Health:
         self._checks.append(check)
 
     def watch(self, front: Watched) -> None:
-        """Ask this front-end too, until it is no longer `watched`."""
+        """Ask this front-end too, until it is `lost`."""
         self.fronts.append(front)
 
-    def leave(self, front: Watched) -> None:
-        """It was turned away for good, which is no trouble of the others."""
-        self.fronts = [one for one in self.fronts if one is not front]
+    def lost(self, platform: str, reason: str) -> None:
+        """A front-end was turned away for good: somebody should know, and the others go on."""
+        self.fronts = [one for one in self.fronts if one.platform != platform]
+        self.add(lambda: Part(platform, "poor", reason))
 
     async def parts(self) -> list[Part]:
         """How everything is, in a few seconds at most."""
@@ -163,14 +164,20 @@ class Health:
         except OSError as error:
             told = Phrase("The data folder cannot be looked at: {reason}.", reason=error.strerror or str(error))
             return Part("disk", "unready", told)
-        storage, free = self._storage(), room.free >> 20
-        state: State = "unready" if free < storage.free_mb else "poor" if free < storage.tidy_mb else "well"
-        return Part("disk", state, Phrase("{free} MB are free.", free=f"{free:,}".replace(",", " ")))
+        space, self.free = self._store.space, room.free
+        if space.lack:
+            return Part("disk", "unready", Phrase("Nothing is taken: {reason}.", reason=space.lack))
+        return Part("disk", "poor" if space.tight else "well", Phrase("{free} MB are free.", free=room.free >> 20))
 
 
 def worst(parts: Iterable[Part]) -> State:
     """The state of the whole."""
     return max((part.state for part in parts), key=STATES.index, default="well")
+
+
+def told(name: str, trouble: str, well: str) -> Part:
+    """A part that is poor with a trouble and well without."""
+    return Part(name, "poor", trouble) if trouble else Part(name, "well", well)
 
 
 def _away(benches: list[Bench]) -> Part:

@@ -46,6 +46,9 @@ class Observer:
     def uploaded(self, *, kept: bool) -> None:
         """Somebody brought a picture, which was kept or refused."""
 
+    def committed(self, seconds: float) -> None:
+        """The database took a commit, which was on the disk after so long."""
+
 
 class Journal:
     """Writes down what is told to it and hands it on to its observers, whose failures disturb nobody."""
@@ -139,6 +142,11 @@ class Journal:
         for observer in self._each():
             with _alone():
                 observer.heard(fact)
+
+    def committed(self, seconds: float) -> None:
+        for observer in self._each():
+            with _alone():
+                observer.committed(seconds)
 
     def _uploaded(self, *, kept: bool) -> None:
         for observer in self._each():

@@ -80,6 +80,10 @@ class Store(Belongings):
             ledger.close()
             lock.release()
 
+    def timed(self, tell: Callable[[float], None]) -> None:
+        """Tell how many seconds each commit takes from now on."""
+        self._writer.timed = tell
+
     # Acceptance and the line
 
     async def put(  # noqa: PLR0917 - who, what, where, when
@@ -149,6 +153,7 @@ class Store(Belongings):
 
         row = await self._writer.run(work, patience=PATIENCE)
         self._settle(inputs)
+        self.traces.accepted()
         if isinstance(request, Train):
             await self.wardrobe.reserved()
         return row
@@ -258,7 +263,9 @@ class Store(Belongings):
 
         done = await self._writer.run(work)
         self._settle(pictures)
-        if not done:
+        if done:
+            self.traces.painted(pictures)
+        else:
             await self._drop(pictures)
         return done
 

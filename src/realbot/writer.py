@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -101,6 +102,8 @@ class Writer:
         self._commits = commits
         self._committed = committed
         self._folder = folder
+        #: Called with the seconds of each commit.
+        self.timed: Callable[[float], None] = lambda _: None
         self._reads: deque[_Item] = deque()
         self._writes: deque[_Item] = deque()
         self._batch: list[_Item] = []
@@ -199,8 +202,10 @@ class Writer:
             await self._begin(batch)
             if not batch:
                 return
+            begun = time.perf_counter()
             outcomes = await self._db.run(lambda db: self._together(db, batch))
             if any(failure is None for _, _, failure in outcomes):
+                self.timed(time.perf_counter() - begun)
                 self._commits += 1
                 self._committed(self._commits)
         except sqlite3.Error as error:

@@ -17,6 +17,17 @@ class Adapter(Protocol):
 
     platform: str  #: first half of the key of its users
 
+    @property
+    def health(self) -> str:
+        """What is not as it should be, in a few words; empty when all is well."""
+
+    @property
+    def limited(self) -> int:
+        """How often its platform wanted to be left alone."""
+
+    def pulse(self) -> float:
+        """Seconds since it last heard of its platform, or tried to."""
+
     async def serve(self, *, ready: asyncio.Event | None = None) -> None:
         """Serve until cancelled, then stop cleanly; `ready` is set once people can ask.
 

@@ -111,6 +111,7 @@ class Produced:
     stages: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[tuple[str, str], ...] = ()  #: as in `jobs.Done`
     weights: Picture | None = None  #: of the style that was trained, a .safetensors file
+    memory_mb: int = 0  #: of the GPU, the most that was taken so far
 
 
 @dataclass(frozen=True, slots=True)

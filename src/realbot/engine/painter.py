@@ -168,7 +168,13 @@ class Painter:
                 save.exception()
             run.previews()
         seconds = time.monotonic() - run.began
-        return Produced(work.key, pictures, "image/png", seconds, run.stages, (*notes, *conditioning.notes))
+        told = (*notes, *conditioning.notes)
+        return Produced(work.key, pictures, "image/png", seconds, run.stages, told, memory_mb=self._taken())
+
+    def _taken(self) -> int:
+        """MB of the GPU that were taken at most."""
+        device = self.loaded.device
+        return torch.cuda.max_memory_reserved(device) >> 20 if device.type == "cuda" else 0
 
     def _enlarge(self, run: _Run, request: Upscale, tell: Callable[[Fact], None]) -> Produced:
         if request.factor not in FACTORS:
