@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from realbot.errors import OverQuota
 from realbot.jobs import Done, Origin, User, Waiting
 from realbot.reload import Change, Outcome, Reload
 from studios import ANNA, Rig, end, rig, until
+from wrong import WRONG
 
 TOKEN = "canary-7f3a"
 
@@ -168,6 +170,27 @@ async def test_a_part_that_cannot_take_the_new_settings_keeps_everyone_at_the_ol
     file.write_text("[limits]\nper_day = 2\n")
     assert (await reload.now()).trouble == ""
     assert (held["per_day"], reload.trouble) == (2, "")
+
+
+async def test_Q6_X12_whatever_is_wrong_with_a_file_the_old_settings_hold_and_the_bot_answers(tmp_path, file):
+    async with running(tmp_path, file) as r:
+        before = r.studio.reload.settings
+        for text, _, line, says in WRONG:
+            file.write_bytes(text if isinstance(text, bytes) else text.encode())
+            outcome = await r.studio.reload.now()
+            assert re.search(says, outcome.trouble), (text, outcome.trouble)
+            assert f"line {line}" in outcome.trouble or not line
+            assert (outcome.changes, outcome.pending) == ((), ())
+            assert r.studio.reload.trouble == outcome.trouble
+            assert r.studio.reload.settings is before
+            assert r.studio.limits(ANNA).per_day == 20
+        job = await r.ask("a frog")
+        await until(r.pool.working)
+        r.pool.finish()
+        assert isinstance(await end(job), Done)
+        file.write_text("[limits]\nper_day = 3\n")
+        assert (await r.studio.reload.now()).trouble == r.studio.reload.trouble == ""
+        assert r.studio.limits(ANNA).per_day == 3
 
 
 # The files

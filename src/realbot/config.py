@@ -251,12 +251,15 @@ def _table(place: str, name: str) -> str:
 
 
 def _text(file: Path) -> str:
+    data = b""
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        data = file.read_bytes()
+        return data.decode("utf-8-sig")
     except OSError as error:
         message = f"The configuration file {file} cannot be read: {error.strerror}. Name another with --config."
     except UnicodeDecodeError as error:
-        message = f"The configuration file {file} is not UTF-8 text (byte {error.start})."
+        line = data[: error.start].count(b"\n") + 1
+        message = f"The configuration file {file} is not UTF-8 text (line {line})."
     raise ConfigError(message, key=file.name)
 
 

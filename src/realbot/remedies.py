@@ -34,7 +34,8 @@ class Source:
         try:
             self.tree: dict[str, Any] = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
-            raise ConfigError(f"{name} is not valid TOML: {str(error) or 'nested too deeply'}.", key=name) from None
+            reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            raise ConfigError(f"{name} is not valid TOML: {reason}.", key=name) from None
         self.origins = dict.fromkeys(keys(self.tree), name)
         self.lines: dict[str, int] = {}
         header = ""
@@ -67,7 +68,8 @@ class Source:
         """The first error as one line, with the number of further ones."""
         details = error.errors(include_url=False)
         first, rest = details[0], len(details) - 1
-        key = ".".join(filter(None, [prefix, *(quoted(part) for part in first["loc"] if isinstance(part, str))]))
+        names = [*(part for part in first["loc"] if isinstance(part, str)), first.get("ctx", {}).get("key", "")]
+        key = ".".join(filter(None, [prefix, *(quoted(name) for name in names if name)]))
         more = f" ({rest} more error{'s' if rest > 1 else ''} after this one.)" if rest else ""
         sentence = " ".join(self._sentence(first, key, model).split())
         return ConfigError(f"{sentence}{'?' if 'did you mean' in sentence else '.'}{more}", key=key)
@@ -80,10 +82,9 @@ class Source:
         if error["type"] == "missing":
             variable = self.prefix + key.upper().replace(".", "__")
             section = key.split(".", maxsplit=1)[0]
-            return f"{key} is missing: set {variable} or {variable}_FILE, or leave [{section}] out to turn it off"
+            return f"{key}{at} is missing: set {variable} or {variable}_FILE, or leave [{section}] out to turn it off"
         if error["type"] not in PLAIN:
-            key = f"{key}.{name}" if (name := error.get("ctx", {}).get("key")) else key
-            return f"{key}{self.at(key) or at}: {error['msg']}"
+            return f"{key}{at}: {error['msg']}"
         if field is None or any(_is_model(kind) for kind in members(field)) or get_origin(field.annotation) is dict:
             return f"{key}{at} is a section: write [{key}] and its settings below"
         shown = "" if SecretStr in members(field) else f" is {_short(error['input'])}, it"
