@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from .errors import Invalid
@@ -17,6 +18,8 @@ _UNITS = {
 SECONDS = {name: seconds for seconds, names in _UNITS.items() for name in names.split()}
 GOOD = frozenset({"", "for good", "good", "forever", "for ever", "permanent", "für immer", "immer", "dauerhaft"})
 PART = re.compile(r"(\d{1,5}(?:[.,]\d{1,3})?)\s*([^\W\d_]+)\.?(?:\s*,\s*|\s+(?:and|und)\s+|\s*)")
+#: Words of a span at most.
+WORDS = 5
 #: The longest span in seconds; whoever means more means for good.
 LONGEST = 10 * 31_536_000.0
 
@@ -38,3 +41,12 @@ def span(text: str) -> float | None:
     if not 60 <= total <= LONGEST:
         raise Invalid("A ban lasts from a minute to ten years, or for good.", word=text[:40])
     return total
+
+
+def cut(text: str) -> tuple[float | None, str, bool]:
+    """The span that a text begins with, what follows it, and whether there was one: "3 days too many frogs"."""
+    words = text.split()
+    for number in range(min(len(words), WORDS), 0, -1):
+        with contextlib.suppress(Invalid):
+            return span(" ".join(words[:number])), " ".join(words[number:]), True
+    return None, " ".join(words), False

@@ -46,9 +46,13 @@ def by() -> str:
     return _("by {who}, {when}")
 
 
-def done(*, everywhere: bool) -> str:
-    """With gaps for who is banned, and for how long: `good` or `until`."""
-    return _("{whom} is banned everywhere {until}.") if everywhere else _("{whom} is banned here {until}.")
+def done(*, everywhere: bool, good: bool) -> str:
+    """With gaps for who is banned and, unless for good, until when."""
+    if good:
+        return _("{whom} is banned everywhere for good.") if everywhere else _("{whom} is banned here for good.")
+    if everywhere:
+        return _("{whom} is banned everywhere until {when}.")
+    return _("{whom} is banned here until {when}.")
 
 
 def ended(number: int) -> str:
@@ -82,5 +86,44 @@ def owners_only() -> str:
     return _("Only the owners of this bot can do that everywhere.")
 
 
+# On Telegram
+
+
+def name() -> str:
+    """The button that shows them."""
+    return _("Bans")
+
+
+def how_long(*, everywhere: bool) -> str:
+    """A question with a gap for whom."""
+    if everywhere:
+        return _("For how long is {whom} banned everywhere?")
+    return _("For how long is {whom} banned here?")
+
+
 def whom() -> str:
-    return _("Say who.")
+    """A question above the names of those who asked lately."""
+    return _("Who is to be banned? These asked for pictures lately.")
+
+
+def whom_typed() -> str:
+    """With gaps for two commands."""
+    return _(
+        "In the group, answer a message or a picture of somebody with {ban}, or write their number or name behind it: "
+        "{example}. /help tells everybody their number in our private chat."
+    )
+
+
+def unknown(name: str) -> str:
+    return _(
+        "Nobody called {name} asked for a picture here. Answer a message of theirs, or write their number."
+    ).format(name=name)
+
+
+def ban_somebody() -> str:
+    return _("Ban somebody…")
+
+
+def aside() -> str:
+    """In a group, where everybody reads."""
+    return _("Who is banned and who changed what is for administrators: please open our private chat.")

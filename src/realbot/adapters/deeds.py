@@ -48,6 +48,11 @@ def title(*, everywhere: bool) -> str:
     return _("What was changed, everywhere") if everywhere else _("What was changed here")
 
 
+def name() -> str:
+    """The button that shows them."""
+    return _("Audit log")
+
+
 def nothing() -> str:
     return _("Nothing was changed within a year.")
 

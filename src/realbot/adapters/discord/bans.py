@@ -83,7 +83,8 @@ class Bans:
             ban, ended = await self._studio.gate.ban(
                 _user(interaction, person), key, by, seconds=span(duration), reason=reason
             )
-            lines = [banwords.done(everywhere=key is None).format(whom=f"<@{person.id}>", until=_until(ban))]
+            told = banwords.done(everywhere=key is None, good=ban.until is None)
+            lines = [told.format(whom=f"<@{person.id}>", when=_moment(ban))]
             if ban.reason:
                 lines.append(f"> {markup.escaped(ban.reason)}")
             if ended:
@@ -197,7 +198,12 @@ def _line(ban: Ban) -> str:
 
 
 def _until(ban: Ban) -> str:
-    return banwords.good() if ban.until is None else banwords.until().format(when=f"<t:{int(ban.until)}:f>")
+    return banwords.good() if ban.until is None else banwords.until().format(when=_moment(ban))
+
+
+def _moment(ban: Ban) -> str:
+    """When it is over, in the reader's own time."""
+    return f"<t:{int(ban.until or 0)}:f>"
 
 
 def _mention(ban: Ban) -> str:

@@ -46,7 +46,7 @@ class Admin:
             state = await self._bans.meant(asked, said, state["rest"], here)
         await self._front.screens.open(asked, "realbot", **state)
 
-    async def draw(self, viewer: Viewer, state: dict[str, Any]) -> Screen:
+    async def draw(self, viewer: Viewer, state: dict[str, Any]) -> Screen:  # noqa: PLR0912 - one branch a screen
         """One of the screens, after what its button does. Raises Refused, for everyone who may not too."""
         here = await self._here(viewer, str(state.get("chat", "")))
         match state.get("at"):

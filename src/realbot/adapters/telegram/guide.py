@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from realbot.adapters import captions, sentences, words
 from realbot.adapters.files import Picture
-from realbot.adapters.telegram import controls, sayings
+from realbot.adapters.telegram import controls, place, sayings
 from realbot.adapters.telegram.card import recipe
 from realbot.adapters.telegram.courier import done_of
 from realbot.adapters.telegram.screens import Key, Screen, Viewer
 from realbot.adapters.telegram.text import CAPTION, Text, bold, code, small, units
 from realbot.entries import Entry
 from realbot.errors import Invalid, NotYours, Refused
-from realbot.jobs import Generate, User
+from realbot.jobs import Generate, Origin, User
 
 if TYPE_CHECKING:
     from realbot.adapters.telegram import Front
@@ -26,6 +26,8 @@ SCREENS = frozenset({"history", "settings", "privacy", "link", "help"})
 RECIPE = re.compile(r"r_(?P<code>[A-Za-z0-9_-]{16,20})")
 #: An address that stands in a question about a look.
 LOOK = re.compile(r"l_(?P<code>[A-Za-z0-9_-]{16,20})")
+#: An address that shows an administrator something about a group that others there shall not read.
+GROUP = re.compile(r"(?P<at>bans|audit)_(?P<chat>-\d{1,20})")
 #: Requests that the greeting offers.
 EXAMPLES = words.EXAMPLES[:2]
 
@@ -54,6 +56,8 @@ class Guide:
             await self._front.looks.again(asked.user, asked.origin, looked["code"])
         elif shared := RECIPE.fullmatch(word):
             await screens.open(asked, "recipe", code=shared["code"])
+        elif about := GROUP.fullmatch(word):
+            await screens.open(asked, "realbot", **about.groupdict())
         else:
             await screens.open(asked, word if word in SCREENS else "start")
 
@@ -117,6 +121,8 @@ class Guide:
         """The first picture of this person's own job, None for somebody else's."""
         try:
             own = await self._studio.entry(user, entry.id)
+            if await self._studio.safety.veil(own.id, own.images, Origin(place.PLATFORM, shared=True)) != "pass":
+                return None
             return await self._front.courier.cards.picture(user, own.request, done_of(own), 0)
         except Refused:
             return None

@@ -78,6 +78,12 @@ def anonymous(message: Message) -> bool:
     return message.sender_chat is not None or message.from_user is None or message.from_user.id in ANONYMOUS
 
 
+def answered(message: Message) -> Message | None:
+    """The message that somebody answered: in a topic that is not the message with which the topic began."""
+    before = message.reply_to_message
+    return None if before is None or before.forum_topic_created is not None else before
+
+
 def meant(message: Message, me: telegram.User, commands: Collection[str]) -> bool:
     """Whether somebody wrote this to realbot, and not merely where realbot reads it."""
     if anonymous(message) or message.forward_origin is not None or message.via_bot is not None:

@@ -34,7 +34,7 @@ async def draw(studio: Studio, here: Here, viewer: Viewer, state: dict[str, Any]
             raise Invalid(f"{lessonwords.whom()} {trainphrases.trainers_typed()}")
         others = [one for one in rules.trainers if one != number]
         rules = await studio.rule(here.key, viewer.user, trainers=[*others, number] if verb == "allow" else others)
-    names = {number: await _name(viewer, here, number) for number in rules.trainers[:NAMED]}
+    names = {number: await called(viewer, here, number) for number in rules.trainers[:NAMED]}
     roles: Any = studio.settled(here.origin)["training"]
     told = ", ".join(names.get(number, number) for number in rules.trainers)
     rows = [[to(f"✖ {name}", "realbot", at="trainers", deny=number)] for number, name in names.items()]
@@ -45,13 +45,13 @@ async def draw(studio: Studio, here: Here, viewer: Viewer, state: dict[str, Any]
 
 def meant(message: Message, state: dict[str, Any]) -> dict[str, Any]:
     """The state of the screen that a command asks for, with the person whose message it answers."""
-    answered = message.reply_to_message
+    answered = place.answered(message)
     if state.get("at") != "trainers" or answered is None or answered.from_user is None or place.anonymous(answered):
         return state
     return {name: value or str(answered.from_user.id) for name, value in state.items()}
 
 
-async def _name(viewer: Viewer, here: Here, number: str) -> str:
+async def called(viewer: Viewer, here: Here, number: str) -> str:
     """What somebody is called there; their number where Telegram does not tell."""
     with suppress(TelegramError, Down):
         if here.origin is not None:

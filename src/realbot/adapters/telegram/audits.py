@@ -1,0 +1,92 @@
+"""Who changed what: in a group for its administrators, in the private chat; everywhere for the bot's owners."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from realbot.adapters import banwords, deeds, sentences
+from realbot.adapters.deeds import Deed
+from realbot.adapters.plain import plain
+from realbot.adapters.telegram import place
+from realbot.adapters.telegram.bans import about, way
+from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
+from realbot.adapters.telegram.text import Piece, Text, bold, code, dead, filled, quoted, when
+from realbot.adapters.telegram.trainers import called
+from realbot.places import EVERYWHERE
+
+if TYPE_CHECKING:
+    from realbot.adapters.telegram import Front
+    from realbot.audit import Change
+
+    from .rules import Here
+
+#: Changes on a page.
+PAGE = 10
+
+
+async def draw(front: Front, here: Here, viewer: Viewer, state: dict[str, Any]) -> Screen:
+    """A page of the changes. The caller has checked who asks."""
+    if not here.everywhere and not viewer.private:
+        return Screen(Text(banwords.aside()), [[way(front, "audit", here, deeds.name())]])
+    before = int(state.get("before", 0)) or None
+    changes = await front.studio.audit(here.key or "", PAGE + 1, before)
+    shown, names = changes[:PAGE], {}
+    for key in dict.fromkeys(key for change in shown for key in _people(change)):
+        names[key] = await called(viewer, here, key.partition(":")[2])
+    lines = [line for change in shown for line in _lines(change, here, names)] or [Text(deeds.nothing())]
+    title = bold(deeds.title(everywhere=here.everywhere))
+    turns = []
+    if before is not None:
+        turns.append(_to(f"⏮ {deeds.latest()}", here))
+    if len(changes) > PAGE:
+        turns.append(_to(f"{sentences.older()} ›", here, before=shown[-1].seq))
+    rows = [turns, [here.back()] if here.everywhere else []]
+    return Screen(Text.lines([title, *lines]), [row for row in rows if row])
+
+
+def _to(label: str, here: Here, **state: Any) -> Key:
+    return to(label, "realbot", at="audit", **about(here), **state)
+
+
+def _people(change: Change) -> list[str]:
+    """The keys of those whose names are asked for."""
+    keys = [] if change.name else [change.by]
+    person = str(change.change.get("person", ""))
+    if person and not change.change.get("name"):
+        keys.append(person)
+    return [key for key in keys if key.startswith(f"{place.PLATFORM}:")]
+
+
+def _lines(change: Change, here: Here, names: dict[str, str]) -> list[Text]:
+    """What a change did, a sentence a line, and when and where."""
+    after = Text(" · ", when(deeds.ago(time.time() - change.at), change.at))
+    if here.everywhere:
+        where = "" if change.place == EVERYWHERE else change.place
+        after += dead(f" · {deeds.place(where)}")
+    return [Text("• ", _sentence(deed, change, names), after) for deed in deeds.deeds(change)]
+
+
+def _sentence(deed: Deed, change: Change, names: dict[str, str]) -> Text:
+    pieces: dict[str, str | Piece] = {name: quoted(value, 200) for name, value in deed.values.items()}
+    if "name" in pieces:
+        pieces["name"] = code(deed.values["name"])
+    if "moment" in pieces:
+        pieces["moment"] = code(deed.values["moment"])
+    channels = code(", ".join(deed.channels))
+    return filled(
+        deed.template, **{**pieces, "who": _who(change, names), "whom": _whom(deed, names), "channels": channels}
+    )
+
+
+def _who(change: Change, names: dict[str, str]) -> Piece | str:
+    if change.by.startswith("cli:"):
+        return deeds.terminal()
+    name = plain(change.name or names.get(change.by, "") or change.by, 64)
+    return quoted(name) if name else deeds.somebody()
+
+
+def _whom(deed: Deed, names: dict[str, str]) -> Piece | str:
+    key, name = deed.whom
+    name = plain(name or names.get(key, "") or (key if ":" in key else ""), 64)
+    return quoted(name) if name else banwords.somebody()
