@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
@@ -38,8 +39,8 @@ _PROMPTS = """
         UNION SELECT made.job FROM behind
         JOIN pictures AS given ON given.job = behind.job AND given.role = 'input'
         JOIN pictures AS made ON made.image = given.image AND made.role = 'result')
-    SELECT DISTINCT json_extract(request, '$.prompt') AS prompt FROM jobs
-        WHERE seq IN (SELECT job FROM behind) AND json_extract(request, '$.prompt') IS NOT NULL
+    SELECT DISTINCT request -> '$.prompt' AS prompt FROM jobs
+        WHERE seq IN (SELECT job FROM behind) AND request -> '$.prompt' IS NOT NULL
 """
 #: Seconds for which a picture stays that was brought, or shown to somebody, and that no request names.
 KEEP = 3600.0
@@ -79,7 +80,8 @@ class Archive:
     async def prompts(self, image: ImageId) -> list[str]:
         """The words of the requests behind a picture: what it was made by, what that began with, and so on."""
         found = await self._writer.run(lambda db: rows.rows(db, _PROMPTS, (image,)), write=False)
-        return [row["prompt"] for row in found]
+        # As JSON: half of a pair of surrogates is no text that could be handed over.
+        return [json.loads(row["prompt"]) for row in found]
 
     async def history(
         self, user: User, limit: int = 20, before: int | None = None, search: str = "", *, favourites: bool = False

@@ -28,6 +28,7 @@ from .people import People
 from .registry import Registry
 from .rows import ACCOUNTS, COUNTED, MINE
 from .tombstones import Tombstones, applied, apply
+from .traces import Traces
 from .wardrobe import Wardrobe
 from .writer import Work, Writer
 
@@ -71,6 +72,7 @@ class Belongings(Registry, Inbox):
         self.cases = Cases(writer, clock)
         self.people = People(writer, clock, self._pepper)
         self.bans = Bans(writer, clock, self._pepper, self.people)
+        self.traces = Traces(writer)
         self.wardrobe = Wardrobe(folder, writer, self.people, clock, tombstones)
 
     async def export(self, user: User, *, pictures: bool = True) -> Path:

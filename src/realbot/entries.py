@@ -28,6 +28,7 @@ class Entry:
     origin: Origin
     owner: str  #: key of the person
     detail: str  #: of the error, or why it could not be delivered
+    meant: bool = False  #: found by what its words mean, not by the words
 
     @classmethod
     def of(cls, row: Row) -> Entry:

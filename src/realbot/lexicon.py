@@ -159,7 +159,7 @@ def _told(text: str) -> tuple[str, ...]:
 
 
 def _short(text: str) -> str:
-    return RUN.sub(r"\1", text)
+    return str(RUN.sub(r"\1", text))
 
 
 def _joined(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

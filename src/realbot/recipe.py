@@ -17,6 +17,10 @@ SAMPLERS = {
     "unipc": "UniPC",
 }
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+#: Bytes of a text that are read.
+_LONGEST = 1 << 16
+
 
 def parameters(
     request: Generate,
@@ -52,6 +56,20 @@ def parameters(
     settings = ", ".join(f"{name}: {_value(value)}" for name, value in fields.items() if value)
     negative = [f"Negative prompt: {request.negative}"] if request.negative else []
     return "\n".join([prompt, *negative, settings])
+
+
+def told(data: bytes) -> str:
+    """The text of the `parameters` chunk of a PNG file, empty where there is none."""
+    at = len(_PNG)
+    while data.startswith(_PNG) and (head := data[at : at + 8])[4:] not in (b"", b"IDAT", b"IEND"):
+        length = int.from_bytes(head[:4], "big")
+        name, _, text = data[at + 8 : at + 8 + min(length, _LONGEST)].partition(b"\0")
+        if name == b"parameters" and head[4:] == b"tEXt":
+            return text.decode("latin-1")
+        if name == b"parameters" and head[4:] == b"iTXt" and text.startswith(b"\0\0"):
+            return text[2:].split(b"\0", 2)[-1].decode("utf-8", "replace")
+        at += 12 + length
+    return ""
 
 
 def _number(value: float | None) -> str | None:

@@ -65,11 +65,19 @@ CREATE TABLE withheld (
     decided REAL
 ) STRICT, WITHOUT ROWID;
 
--- A 64-bit difference hash of each picture, by which a copy is recognised that was scaled or encoded anew.
+-- A 64-bit perceptual hash of each picture that was painted, by which a copy is recognised that was scaled or encoded
+-- anew. A number is never given twice: the hashes are searched in memory, where deleted ones stay until the next start.
 CREATE TABLE likeness (
-    image TEXT PRIMARY KEY,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    image TEXT NOT NULL UNIQUE,
     hash INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
+
+CREATE TRIGGER pictures_likeness AFTER DELETE ON pictures
+WHEN NOT EXISTS (SELECT 1 FROM pictures WHERE image = OLD.image AND role = 'result')
+BEGIN
+    DELETE FROM likeness WHERE image = OLD.image;
+END;
 
 -- What a job's words mean, as 16-bit floats; made when the extra for it is installed.
 CREATE TABLE meanings (
