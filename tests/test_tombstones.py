@@ -218,7 +218,7 @@ async def test_a_picture_that_no_job_needs_any_more_is_known_nowhere(tmp_path: P
         row = await paint(store, tmp_path, ANN)
         other = await paint(store, tmp_path, BOB)
         assert row.images == other.images
-        for table in ("checked VALUES (?, 'x', 0.5, 1.0)", "likeness VALUES (?, 7)"):
+        for table in ("checked VALUES (?, 'x', 0.5, 1.0)", "likeness (image, hash) VALUES (?, 7)"):
             await store._change(f"INSERT INTO {table}", row.images)
 
         async def known() -> list[int]:

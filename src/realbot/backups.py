@@ -9,6 +9,7 @@ from __future__ import annotations
 import calendar
 import contextlib
 import hashlib
+import json
 import re
 import shutil
 import sqlite3
@@ -69,6 +70,7 @@ class Contents:
 
     images: dict[str, str]  #: ids of pictures, and of one job each that needs it
     styles: tuple[str, ...]
+    given_up: frozenset[str] = frozenset()  #: pictures that are known to be lost
 
 
 def found(folder: Path) -> list[Backup]:
@@ -96,6 +98,8 @@ def make(
     With `pictures` those the copy refers to, and trained styles, lie beside it; what it does not need is deleted there.
     """
     began, at = time.monotonic(), time.time() if now is None else now
+    if not (folder / database.NAME).exists():
+        raise database.fault(f"There is no database in {folder} that could be copied: set paths.data.")
     with _room(folder, target) as room:
         plain = room / database.NAME
         rows = database.backup(folder, plain, lambda done, pages: progress("database", done, pages))
@@ -186,7 +190,8 @@ def contents(path: Path) -> Contents:
             if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'trained'").fetchone():
                 found = db.execute("SELECT name FROM trained WHERE sha256 <> '' ORDER BY name")
                 styles = tuple(name for (name,) in found)
-            return Contents(dict(images), styles)
+            lost = db.execute("SELECT value FROM meta WHERE name = 'fact lost'").fetchone()
+            return Contents(dict(images), styles, frozenset(json.loads(lost[0])) if lost else frozenset())
     except sqlite3.Error as error:
         raise ConfigError(f"The database {path} cannot be read ({error}).", key="paths.data") from error
 
@@ -283,7 +288,8 @@ def _mirrored(
         if (image and not pictures.intact(image)) or not source.exists():
             lost.append(image or source.name)
             continue
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for above in (target.parent.parent.parent, target.parent.parent, target.parent):
+            above.mkdir(mode=0o700, exist_ok=True)
         part = target.with_name(target.name + ".part")
         part.unlink(missing_ok=True)
         if seal:

@@ -171,6 +171,12 @@ class Belongings(Registry, Inbox):
         await self._clean(gone, [])
         return len(gone)
 
+    async def mend(self, images: Sequence[ImageId], styles: Sequence[str]) -> None:
+        """These pictures and trained styles are lost: no request is answered by them, and no style is offered."""
+        await self._discard(images)
+        await self.wardrobe.lose(styles)
+        await self._change("INSERT OR REPLACE INTO meta VALUES ('fact lost', ?)", (json.dumps(list(images)),))
+
     async def _gone(self, db: aiosqlite.Connection, key: str, before: float = _NEVER) -> _Gone:
         """Delete what one account has, of its jobs those from before a Unix time."""
         trained = await rows.rows(db, "SELECT name, job FROM trained WHERE user_key = ?", (key,))

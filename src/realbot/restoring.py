@@ -53,7 +53,7 @@ def restore(
             database.Ledger(folder).path.unlink(missing_ok=True)
             part.replace(folder / database.NAME)
             sync(folder)
-        taken, missing = _completed(folder, source, identities, progress)
+        taken, missing = complete(folder, source.parent, identities, progress)
     except (OSError, sqlite3.Error) as error:
         raise database.fault(
             f"The copy {source} cannot be put back ({error}): choose another one or free some space."
@@ -145,14 +145,17 @@ def _aside(folder: Path, now: float) -> Path | None:
     return target if moved is not None else None
 
 
-def _completed(
-    folder: Path, source: Path, identities: Sequence[Any], progress: Progress
+def complete(
+    folder: Path, copies: Path, identities: Sequence[Any] = (), progress: Progress = silent
 ) -> tuple[int, list[tuple[str, str]]]:
-    """Fetch what the database needs and the folder lacks from beside the copy; how much, and what is nowhere."""
+    """Fetch what the database needs and the folder lacks from beside the copies; how much, and what is nowhere.
+
+    Of a picture that is nowhere one job is named that needs it. Nothing else may use the folder.
+    """
     path = folder / database.NAME
     needed = backups.contents(path)
     with database.reading(path) as db:
-        beside = source.parent / backups.files_of(database.identity(db)[0][:8])
+        beside = copies / backups.files_of(database.identity(db)[0][:8])
     pictures = Pictures(folder / "pictures")
     taken, missing = 0, []
     for number, (image, job) in enumerate(needed.images.items()):

@@ -259,14 +259,14 @@ class Storage(Section):
 
 
 class Backup(Section):
-    hours: float = Field(6.0, ge=0, le=8760)
+    hours: float = Field(1.0, ge=0, le=8760)
     """Hours between two copies of the database, each checked when it is made; 0 makes none."""
-    keep: int = Field(12, ge=1, le=1000)
-    """Copies that are kept: of the latest, and one for each of the last seven days."""
+    keep: int = Field(24, ge=1, le=700)
+    """Copies that are kept of the latest; beside them one of each of the last seven days, and none for over a month."""
     folder: UserPath | None = Field(None, json_schema_extra={"default": "/backup/realbot"})
     """Folder of the copies, better on another disk; "backups" in the data folder by default."""
     pictures: bool = False
-    """Copy pictures and trained styles too."""
+    """Copy pictures and trained styles too, each once."""
     recipients: tuple[str, ...] = ()
     """Public keys of age (age1…) for which the copies are encrypted; only the private key opens them again."""
 

@@ -143,6 +143,15 @@ class Wardrobe:
         )
         await self.gone([(name, found.job)])
 
+    async def lose(self, names: Sequence[str]) -> None:
+        """The files of these styles are lost."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            await db.executemany("DELETE FROM trained WHERE name = ?", [(name,) for name in names])
+
+        await self._writer.run(work)
+        await self._read()
+
     async def gone(self, styles: Sequence[tuple[str, str]]) -> None:
         """Delete the files of styles, by name and job, that are in no row any more."""
         for name, job in styles:

@@ -104,7 +104,7 @@ class Page:
         Built on a thread, because importing Gradio takes seconds, and in a loop of that thread's own, because Gradio
         opens loops that nobody closes when it finds none.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ.update(QUIET, GRADIO_TEMP_DIR=str(self._folder))
         page = importlib.import_module("realbot.adapters.page")
         demo = page.build(self._studio, routes, self._limits())

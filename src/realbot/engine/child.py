@@ -370,7 +370,7 @@ async def _stop(*tasks: asyncio.Task[None]) -> None:
 
 def _sweep(spool: Path) -> frozenset[Path]:
     """Make the folder of results and delete what an earlier process left there; the names the folder goes by."""
-    spool.mkdir(parents=True, exist_ok=True)
+    spool.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Names of results hold the `#` of a RunKey, so nothing else is touched.
     _unlink([str(path) for path in spool.glob("*#*")])
     return frozenset((spool, spool.absolute(), spool.resolve()))

@@ -234,6 +234,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="realbot.engine.worker", description="The engine process of realbot.")
     parser.add_argument("--settings", required=True, help="JSON with model, engine, upscale, reference, spool and boot")
     settings = json.loads(parser.parse_args().settings)
+    # What people asked for is nobody else's to read on this machine.
+    os.umask(0o077)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     # What any library prints must not end up between the frames.
     out = os.fdopen(os.dup(1), "wb")
