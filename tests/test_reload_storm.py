@@ -1,4 +1,4 @@
-"""Settings are written dozens of times, well, wrongly and by halves, while hundreds of requests come and are painted."""
+"""Settings are written dozens of times, well, wrongly, by halves, while hundreds of requests come and are painted."""
 
 from __future__ import annotations
 
