@@ -96,6 +96,24 @@ def lacking(permissions: str) -> str:
     return _("I may not ask there; what I need is: {permissions}.").format(permissions=permissions)
 
 
+def moderators_title() -> str:
+    return _("Withheld pictures")
+
+
+def chat_number() -> str:
+    """How a chat of moderators is named in Telegram."""
+    return _("Add me to the moderators' group, and write its number: /realbot moderators allow -1001234567890")
+
+
+def foreign_chat() -> str:
+    return _("Only an administrator of that chat can choose it, and I have to be in it.")
+
+
+def original() -> str:
+    """Why the file itself is not sent into a group."""
+    return _("This picture is shown here behind a spoiler only; in our private chat you get the file.")
+
+
 def moderators(channels: str) -> str:
     """Where moderators are asked; empty: the bot's owners are."""
     if channels:

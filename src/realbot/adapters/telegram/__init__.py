@@ -17,7 +17,7 @@ from telegram import Update
 from telegram.error import BadRequest, InvalidToken, TelegramError
 from telegram.ext import ApplicationBuilder, CallbackQueryHandler, CommandHandler, filters
 
-from realbot.adapters import captions, words
+from realbot.adapters import captions, verdicts, words
 from realbot.adapters.clock import Clock
 from realbot.adapters.outbox import Down
 from realbot.adapters.telegram.text import Text
@@ -27,6 +27,7 @@ from realbot.tasks import Tasks
 
 from . import (
     admin,
+    cases,
     commands,
     gallery,
     guide,
@@ -71,7 +72,7 @@ GRACE = 1.5
 #: Longest wait between two tries to log in, in seconds.
 LONGEST = 30.0
 #: Modules that add commands, the one that takes whatever no command is for last.
-PARTS = (members, line, history, gallery, settings, privacy, guide, link, admin, inline, train, trained, imagine)
+PARTS = (cases, members, line, history, gallery, settings, privacy, guide, link, admin, inline, train, trained, imagine)
 
 Call = Callable[[Asked], Awaitable[None]]
 
@@ -154,6 +155,7 @@ class Front:
             self.me = self.bot.bot
             await self.inbox.open(self.bot)
             self.courier.open()
+            self.tasks.spawn(self.studio.safety.windows[self.platform].open())
             menus = asyncio.create_task(commands.sync(self), name="telegram commands")
             await self._listen(ready)
         except InvalidToken as error:
@@ -184,7 +186,8 @@ class Front:
         if not self._up:
             return "not connected"
         deaf = "" if self.settings.webhook_url else self.poller.health
-        return deaf or ("Telegram is away" if self.courier.down else "")
+        unchecked = verdicts.unchecked() if self.studio.safety.down else ""
+        return deaf or ("Telegram is away" if self.courier.down else unchecked)
 
     @property
     def limited(self) -> int:

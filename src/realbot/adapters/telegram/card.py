@@ -7,21 +7,21 @@ import math
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from telegram import MessageEntity
 
-from realbot.adapters import captions, lessonwords, words
+from realbot.adapters import captions, lessonwords, verdicts, words
 from realbot.adapters.files import Picture
 from realbot.adapters.plain import plain
 from realbot.adapters.promises import Shown
 from realbot.adapters.telegram import phrases, traincard
 from realbot.adapters.telegram.controls import controls
-from realbot.adapters.telegram.keyboard import Rows
+from realbot.adapters.telegram.keyboard import Key, Rows
 from realbot.adapters.telegram.text import Text, block, dead, quoted
-from realbot.errors import Refused
+from realbot.errors import Blocked, Refused
 from realbot.jobs import (
     Cancelled,
     Done,
@@ -29,8 +29,10 @@ from realbot.jobs import (
     Failed,
     Generate,
     Job,
+    Origin,
     Request,
     Running,
+    Showing,
     Status,
     Train,
     User,
@@ -65,8 +67,23 @@ class Cards:
         self._studio, self._clock, self.inline = studio, clock, inline
         self._shown: OrderedDict[str, Shown] = OrderedDict()
 
-    async def render(self, job: Job, status: Status) -> Card:
-        """The card of a job in this status, in the language of whoever asked."""
+    async def render(self, job: Job, status: Status, showing: Showing = "here") -> Card:
+        """The card of a job in this status, in the language of whoever asked, its pictures as they may be shown."""
+        if showing == "withheld":
+            with words.language(job.origin.locale):
+                return await self.closed(job.id, job.user, job.request)
+        card = await self._rendered(job, status)
+        return spoilered(card) if showing == "spoiler" else card
+
+    async def closed(self, job_id: str, user: User, request: Request) -> Card:
+        """The card of a job whose picture is withheld."""
+        safety = self._studio.safety
+        case, reached = await safety.case(job_id), await safety.reached(job_id)
+        ask = [Key(verdicts.appeal(), "appeal", job_id)] if reached and verdicts.appealable(case) else []
+        text = Text.lines([heading(request), dead(verdicts.withheld(case, reached=reached))])
+        return Card(text, [[*ask, Key("🗑", "delete", job_id, style="danger")]])
+
+    async def _rendered(self, job: Job, status: Status) -> Card:
         with words.language(job.origin.locale):
             group = job.origin.server_key
             rows = self.rows(job.user, job.id, job.request, status, group)
@@ -84,12 +101,27 @@ class Cards:
             return Card(text, rows, pictures)
 
     async def kept(
-        self, user: User, job_id: str, request: Request, done: Done, group: str = "", *, favourite: bool
+        self,
+        user: User,
+        job_id: str,
+        request: Request,
+        done: Done,
+        group: str = "",
+        *,
+        favourite: bool,
+        origin: Origin | None = None,
     ) -> Card:
-        """The card of a picture in the history. Raises Refused when the picture is lost."""
+        """The card of a picture in the history, for where it is shown, without a place for its owner alone.
+
+        Raises Refused when the picture is lost or withheld there.
+        """
+        veil = await self._studio.safety.veil(job_id, done.images, origin)
+        if veil == "withhold":
+            raise Blocked("This picture is withheld.")
         rows = self.rows(user, job_id, request, done, group, favourite=favourite)
         text = self.finished(user, job_id, request, done, group)
-        return Card(text, rows, await self.pictures(user, request, done))
+        card = Card(text, rows, await self.pictures(user, request, done))
+        return spoilered(card) if veil == "spoiler" else card
 
     def rows(
         self, owner: User, job_id: str, request: Request, status: Status, group: str, *, favourite: bool = False
@@ -144,6 +176,11 @@ class Cards:
         if len(self._shown) > REMEMBERED:
             self._shown.popitem(last=False)
         return shown
+
+
+def spoilered(card: Card) -> Card:
+    """The card with its pictures behind a spoiler."""
+    return replace(card, pictures=tuple(replace(picture, spoiler=True) for picture in card.pictures or ()) or None)
 
 
 def _alt(request: Request) -> str:

@@ -18,7 +18,7 @@ from realbot.adapters.telegram import phrases, place, trainphrases
 from realbot.adapters.telegram.acting import Acting
 from realbot.adapters.telegram.asked import below
 from realbot.adapters.telegram.card import Card, Cards, heading
-from realbot.adapters.telegram.delivery import Delivery, Spot, Undeliverable
+from realbot.adapters.telegram.delivery import Delivery, Spot, Undeliverable, blank
 from realbot.adapters.telegram.limiter import GROUP, PRIVATE, PROGRESS, USUAL
 from realbot.adapters.telegram.text import Text
 from realbot.entries import Entry
@@ -120,6 +120,13 @@ class Courier:
         if job.user.key not in self._reminded:
             self._spawn(self._remind(job))
 
+    async def redraw(self, job: Job) -> None:
+        """Show the end of a job anew, on the card that it has."""
+        while job.id in self._known:
+            await self._clock.sleep(0.05)
+        await self._studio.safety.reopen(job.id)
+        self.follow(job)
+
     def follow(self, job: Job) -> None:
         """Show the job on its card until its person has seen the end of it. Once for each job."""
         if job.id not in self._known:
@@ -142,7 +149,10 @@ class Courier:
         """Send the card of a picture in the history. Raises Refused, Down and the errors of Telegram."""
         done = done_of(entry)
         group = viewer.origin.server_key
-        card = await self.cards.kept(viewer.user, entry.id, entry.request, done, group, favourite=entry.favourite)
+        here = None if viewer.private else viewer.origin
+        card = await self.cards.kept(
+            viewer.user, entry.id, entry.request, done, group, favourite=entry.favourite, origin=here
+        )
         job = Job(entry.id, viewer.user, entry.request, viewer.origin, entry.created, Board(done))
 
         async def note(spot: Spot) -> None:
@@ -201,9 +211,14 @@ class Courier:
         if not spot.how:
             await self._studio.delivering(job.id)
             try:
-                if isinstance(job.status, Done) and await self._studio.showing(job, adult=job.origin.adult) != "here":
+                done = isinstance(job.status, Done)
+                showing = await self._studio.showing(job, adult=job.origin.adult) if done else "here"
+                if showing in ("directly", "nowhere"):
                     raise Undeliverable("not allowed there any more")
-                spot = await self.delivery.deliver(job, await self.cards.render(job, job.status), spot, note)
+                card = await self.cards.render(job, job.status, showing)
+                if showing == "withheld":
+                    spot, card = await self._taken(job, spot, card)
+                spot = await self.delivery.deliver(job, card, spot, note)
             except NotYours:
                 log.info("job %s was deleted meanwhile", job.id)
                 return
@@ -215,8 +230,19 @@ class Courier:
                     await self._studio.delivered(job.id)
                 return
             await note(spot)
+            if showing == "withheld":
+                await self._studio.delivered(job.id)
+                return
         await self._ping(job, spot)
         await self._studio.delivered(job.id)
+
+    async def _taken(self, job: Job, spot: Spot, card: Card) -> tuple[Spot, Card]:
+        """Where the card of a withheld picture can be, and how it looks there: no picture that was shown stays."""
+        albums = replace(spot, message="").messages(job.origin.place)
+        copies = [tuple(one) for one in (await self._studio.cards(job.id)).get("copies", [])]
+        await self.delivery.remove([*albums, *copies])
+        await self._studio.place_card(job.id, "", {"copies": [], "photos": []})
+        return replace(spot, album=(), shelf="", photos=()), replace(card, pictures=(blank(),) if spot.photo else ())
 
     async def _keep(self, job: Job, why: str) -> None:
         """A picture could not be brought to its person: the card says so, or else their next request does."""

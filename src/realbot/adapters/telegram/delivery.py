@@ -19,6 +19,7 @@ from telegram import InputMediaPhoto, Message
 from telegram.error import BadRequest, ChatMigrated, TelegramError
 
 from realbot.adapters import captions, words
+from realbot.adapters.files import Picture
 from realbot.adapters.outbox import Down
 from realbot.adapters.telegram import files, phrases, wire
 from realbot.adapters.telegram.asked import below
@@ -381,6 +382,11 @@ def _signed(error: TelegramError, signs: Iterable[str]) -> bool:
 def _photo(message: Message) -> str:
     """Telegram's id of the photo that a message shows, empty for none."""
     return message.photo[-1].file_id if message.photo else ""
+
+
+def blank() -> Picture:
+    """What stands in a message whose picture was taken away, which cannot become a text again."""
+    return Picture(_nothing(), "empty.png", "")
 
 
 @functools.cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ class Photo:
     data: bytes
     name: str
     document: bool = False
+    spoiler: bool = False  #: Telegram has none for documents, so one with it is always a photo
 
 
 async def shown(picture: Picture, way: int = 0) -> Photo:
@@ -43,10 +44,10 @@ async def shown(picture: Picture, way: int = 0) -> Photo:
     `way` counts the ones before that Telegram did not take. Raises OSError for a file that cannot be read.
     """
     narrow, picture = await asyncio.to_thread(_within, picture)
-    document = narrow or way >= files.STEPS
+    document = (narrow or way >= files.STEPS) and not picture.spoiler
     room = (DOCUMENT if document else PHOTO) - REST
     (sized,) = await files.fitted([picture], room, way % files.STEPS)
-    return Photo(sized.data, sized.name, document)
+    return Photo(sized.data, sized.name, document, picture.spoiler)
 
 
 async def original(picture: Picture) -> tuple[Sized, bool]:
@@ -64,7 +65,7 @@ def media(photo: Photo, text: Text | None = None, *, document: bool = False) -> 
     if document or photo.document:
         # A small WebP file would otherwise become a sticker.
         return InputMediaDocument(photo.data, disable_content_type_detection=True, **given)
-    return InputMediaPhoto(photo.data, **given)
+    return InputMediaPhoto(photo.data, has_spoiler=photo.spoiler or None, **given)
 
 
 async def send(bot: Bot, photo: Photo, text: Text, **where: Any) -> Message:
@@ -73,7 +74,7 @@ async def send(bot: Bot, photo: Photo, text: Text, **where: Any) -> Message:
     given = {"filename": photo.name, "caption": str(caption) or None, "caption_entities": caption.entities(), **where}
     if photo.document:
         return await bot.send_document(document=photo.data, disable_content_type_detection=True, **given)
-    return await bot.send_photo(photo=photo.data, **given)
+    return await bot.send_photo(photo=photo.data, has_spoiler=photo.spoiler or None, **given)
 
 
 def _within(picture: Picture) -> tuple[bool, Picture]:
@@ -89,4 +90,4 @@ def _within(picture: Picture) -> tuple[bool, Picture]:
         smaller = opened.convert("RGB").resize((int(width * share), int(height * share)), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     smaller.save(out, "PNG")
-    return False, Picture(out.getvalue(), picture.name, picture.alt)
+    return False, replace(picture, source=out.getvalue())

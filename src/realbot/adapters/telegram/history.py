@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from realbot.adapters import captions, sentences, words
+from realbot.adapters import captions, sentences, verdicts, words
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import sayings
 from realbot.adapters.telegram.links import alone, aside
@@ -79,7 +79,9 @@ class History:
             empty = sentences.history_empty(searching=bool(view.search), favourites=view.favourites)
             return Screen(Text.lines([self._title(view, 0), empty]), _ways(view, more=False))
         first = view.page * PAGE + 1
-        lines = [Text(f"{number}. ", _told(entry)) for number, entry in enumerate(entries, first)]
+        veils = [await self._studio.safety.veil(entry.id, entry.images) for entry in entries]
+        told = [_told(entry, veil == "withhold") for entry, veil in zip(entries, veils, strict=True)]
+        lines = [Text(f"{number}. ", line) for number, line in enumerate(told, first)]
         keys = [
             view.to(f"{number}  {'⭐ ' if entry.favourite else ''}{_label(entry)}", open=entry.id)
             for number, entry in enumerate(entries, first)
@@ -130,12 +132,13 @@ def _ways(view: View, *, more: bool) -> list[list[Key]]:
     return [turn, other]
 
 
-def _told(entry: Entry) -> Text:
+def _told(entry: Entry, closed: bool) -> Text:
     """An entry on one line: what it is, when it was made, and what became of it."""
     text = Text("⭐ " if entry.favourite else "", quoted(words.subject(entry.request), PROMPT))
     text = Text(text, " · ", sayings.moment(entry.created))
     number = sentences.pictures(len(entry.images)) if len(entry.images) > 1 else ""
-    for part in filter(None, (number, sentences.state(entry.state))):
+    state = verdicts.hidden() if closed else sentences.state(entry.state)
+    for part in filter(None, (number, state)):
         text = Text(text, " · ", part)
     return text
 

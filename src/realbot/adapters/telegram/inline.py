@@ -17,7 +17,7 @@ from realbot.adapters.telegram.card import heading
 from realbot.adapters.telegram.text import CAPTION, Text
 from realbot.entries import Entry
 from realbot.errors import Refused
-from realbot.jobs import User
+from realbot.jobs import Origin, User
 
 if TYPE_CHECKING:
     from realbot.adapters.telegram import Front
@@ -31,6 +31,8 @@ CACHE = 5
 #: What the private chat is opened with when nothing was found.
 START = "paint"
 TITLE = 100
+#: Where an answer is posted: any chat, with anybody in it.
+ANYWHERE = Origin(place.PLATFORM, shared=True)
 
 
 def register(front: Front) -> None:
@@ -92,6 +94,8 @@ class Inline:
         # Before it is delivered, what Telegram has is a preview.
         noted = await self._studio.cards(entry.id) if entry.state == "delivered" else {}
         photos = noted.get("photos") or ()
+        if photos and await self._studio.safety.veil(entry.id, entry.images, ANYWHERE) != "pass":
+            return []
         caption = Text.lines([heading(entry.request), captions.line(entry.request, entry.seed)]).cut(CAPTION)
         return [
             InlineQueryResultCachedPhoto(

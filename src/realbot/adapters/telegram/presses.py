@@ -15,7 +15,7 @@ from telegram import CallbackQuery, Chat, Message, ReplyParameters, Update
 from telegram.error import TelegramError
 
 from realbot.actions import Action
-from realbot.adapters import buttons, captions, lessonwords, words
+from realbot.adapters import buttons, captions, lessonwords, verdicts, words
 from realbot.adapters.outbox import Down
 from realbot.adapters.telegram import controls, masking, phrases, place, traincard, tweaks, wire
 from realbot.adapters.telegram.card import recipe
@@ -27,7 +27,7 @@ from realbot.adapters.telegram.press import Answer, Press
 from realbot.adapters.telegram.screens import Viewer
 from realbot.adapters.telegram.text import MESSAGE
 from realbot.entries import Entry
-from realbot.errors import Invalid, NotYours, Refused
+from realbot.errors import Blocked, Invalid, NotYours, Refused
 from realbot.jobs import SEEDS, Generate, Origin, Request, Train, User
 
 if TYPE_CHECKING:
@@ -299,6 +299,9 @@ class Presses:
         done = done_of(entry)
         if press.action.index >= len(done.images):
             raise Invalid(captions.gone())
+        here = None if press.chat.type == Chat.PRIVATE else press.origin
+        if await self._studio.safety.veil(entry.id, done.images, here) != "pass" and here is not None:
+            raise Blocked(verdicts.original())
         picture = await self._courier.cards.picture(_owner(entry), entry.request, done, press.action.index)
         sized, whole = await original(picture)
         await self._bot.send_document(

@@ -1,0 +1,166 @@
+"""Withheld and veiled pictures on Telegram: the card, the question to moderators, and what they decide."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from botapi_faults import Error
+from botapi_world import ADMINISTRATOR
+from PIL import Image
+from tg_fronts import house, shows
+from tg_scenes import asks, calm, finishes, painted, shown, soon
+
+from judges import Judge
+
+ON = {"sections": {"safety": {"checker": "judge"}}}
+
+
+def plain(message) -> bool:
+    """Whether a message shows nothing but grey."""
+    picture = Image.open(io.BytesIO(message.picture)).convert("RGB")
+    return len(set(picture.resize((8, 8)).get_flattened_data())) == 1
+
+
+async def withheld(home, who, chat=None, text="a red fox steps:4"):
+    card = await asks(home, who, text, chat)
+    await finishes(home)
+    await shows(card, "withheld")
+    assert card.picture is None
+    return card
+
+
+@pytest.mark.parametrize(("score", "group", "spoiler"), [
+    (0.1, True, False), (0.6, True, True), (0.6, False, False), (0.95, False, True),
+])  # fmt: skip
+async def test_a_suspect_picture_is_behind_a_spoiler_as_its_chat_is(score, group, spoiler, api, anna, tmp_path):
+    async with house(tmp_path, api, hand=True, classifier=Judge(score), **ON) as home:
+        chat = api.supergroup("Friends", anna) if group else anna.chat
+        card = await painted(home, anna, "/imagine a red fox steps:4" if group else "a red fox steps:4", chat)
+        assert card.picture is not None
+        assert card.spoiler == spoiler
+
+
+async def test_an_album_is_behind_a_spoiler_too(api, anna, tmp_path):
+    async with house(tmp_path, api, hand=True, classifier=Judge(0.6), **ON) as home:
+        chat = api.supergroup("Friends", anna)
+        await asks(home, anna, "/imagine a red fox steps:4 count:2", chat)
+        await finishes(home)
+        pictures = [message for message in chat.told if message.picture is not None]
+        assert [message.spoiler for message in pictures] == [True, True]
+
+
+async def test_a_withheld_picture_can_be_appealed_and_released_and_kept_back_again(api, anna, bert, tmp_path):
+    boss = api.person("boss")
+    async with house(tmp_path, api, hand=True, classifier=Judge(0.95), **ON) as home:
+        chat, office = api.supergroup("Friends", anna, bert), api.supergroup("Moderators")
+        for place in (chat, office):
+            boss.join(place, ADMINISTRATOR)
+        bert.join(office)
+        told = await bert.ask(chat, f"/realbot moderators allow {office.id}")
+        assert "administrators" in told.words
+        await boss.ask(chat, f"/realbot moderators allow {office.id}")
+        rules = await home.studio.place(f"telegram:{chat.id}")
+        assert rules.moderators == (str(office.id),)
+        card = await withheld(home, anna, chat, "/imagine a red fox steps:4")
+        refused = await bert.press(card, "Ask a moderator")
+        assert refused.alert
+        assert not [message for message in office.told if message.picture]
+        await anna.press(card, "Ask a moderator")
+        await soon(lambda: [m for m in office.told if m.picture], "nobody is asked")
+        (question,) = [message for message in office.told if message.picture]
+        assert question.spoiler
+        assert "95%" in question.words
+        assert "fox" not in question.words
+        await shows(card, "asked to have a look")
+        assert "Ask a moderator" not in card.labels
+        refused = await bert.press(question, "Release")
+        assert refused.alert
+        assert "Moderators" in refused.text
+        await calm(0.1)
+        assert card.picture is None
+        await boss.press(question, "Release")
+        await soon(lambda: card.picture is not None, "it is not shown")
+        assert card.spoiler
+        await shows(question, "Released by Boss")
+        assert question.labels == ["Keep back"]
+        await boss.press(question, "Keep back")
+        await shows(card, "stays withheld")
+        assert plain(card), "the picture is gone"
+        assert not shown(chat, "fox")
+        assert question.labels == ["Release"]
+        await boss.press(question, "Release")
+        await soon(lambda: shown(chat, "fox"), "it is not shown again")
+
+
+async def test_an_album_disappears_when_it_is_kept_back(api, anna, tmp_path):
+    boss = api.person("boss")
+    async with house(tmp_path, api, hand=True, classifier=Judge(0.95), telegram={"owners": (boss.id,)}, **ON) as home:
+        chat = api.supergroup("Friends", anna)
+        card = await withheld(home, anna, chat, "/imagine a red fox steps:4 count:2")
+        await anna.press(card, "Ask a moderator")
+        await soon(lambda: [m for m in boss.chat.told if m.labels], "the owner is not asked")
+        (question,) = [message for message in boss.chat.told if message.labels]
+        await boss.press(question, "Release")
+        await soon(lambda: len([m for m in chat.told if m.picture]) == 2, "no album")
+        await boss.press(question, "Keep back")
+        await soon(lambda: not [m for m in chat.told if m.picture], "the album stays")
+        await soon(lambda: any("stays withheld" in message.words for message in chat.told), "it is not told")
+
+
+async def test_a_restart_between_the_appeal_and_the_decision(api, anna, tmp_path):
+    boss = api.person("boss")
+    about = {"classifier": Judge(0.95), "telegram": {"owners": (boss.id,)}, **ON}
+    async with house(tmp_path, api, hand=True, **about) as home:
+        chat = api.supergroup("Friends", anna)
+        card = await withheld(home, anna, chat, "/imagine a red fox steps:4")
+        api.fault("sendPhoto", Error(400, "Bad Request: chat not found"), times=1)
+        await anna.press(card, "Ask a moderator")
+        await shows(card, "asked to have a look")
+    async with house(tmp_path, api, hand=True, **about) as home:
+        await soon(lambda: [m for m in boss.chat.told if m.labels], "the owner is not asked after the restart")
+        (question,) = [message for message in boss.chat.told if message.labels]
+        (job,) = await home.studio.safety.pending("telegram")
+        await home.studio.safety._cases.decide(job.id, "released", "telegram:1")
+    async with house(tmp_path, api, hand=True, **about):
+        await soon(lambda: shown(chat, "fox"), "what was decided is not shown after a kill")
+        await boss.press(question, "Keep back")
+        await soon(lambda: not shown(chat, "fox"), "it is still shown")
+
+
+async def test_X15_what_cannot_be_checked_comes_when_it_can(api, anna, tmp_path):
+    judge = Judge(0.1)
+    async with house(tmp_path, api, hand=True, classifier=judge, **ON) as home:
+        chat = api.supergroup("Friends", anna)
+        home.studio.safety._first = 0.2
+        judge.away = True
+        card = await asks(home, anna, "/imagine a red fox steps:4", chat)
+        await finishes(home)
+        await shows(card, "cannot be checked")
+        assert card.picture is None
+        assert "cannot be checked" in home.front.health
+        judge.away = False
+        await soon(lambda: shown(chat, "fox"), "it never comes")
+        assert not card.spoiler
+
+
+async def test_what_is_veiled_is_no_inline_answer_and_no_file_in_a_group(api, anna, tmp_path):
+    async with house(tmp_path, api, hand=True, classifier=Judge(0.6), **ON) as home:
+        chat = api.supergroup("Friends", anna)
+        card = await painted(home, anna, "/imagine a red fox steps:4", chat)
+        assert not (await anna.search("fox")).results
+        pressed = await anna.press(card, "Original")
+        assert pressed.alert
+        assert "private chat" in pressed.text
+        own = await painted(home, anna, "a blue fox steps:4")
+        await anna.press(own, "Original")
+        assert [message for message in anna.chat.told if message.media is not None]
+
+
+async def test_the_history_says_that_a_picture_is_withheld(api, anna, tmp_path):
+    async with house(tmp_path, api, hand=True, classifier=Judge(0.95), **ON) as home:
+        chat = api.supergroup("Friends", anna)
+        await withheld(home, anna, chat, "/imagine a red fox steps:4")
+        told = await anna.ask(anna.chat, "/history")
+        await shows(told, "withheld")
+        assert not told.picture
