@@ -13,6 +13,7 @@ from .desk import Asked, Desk
 from .errors import Blocked
 from .eta import Features, Guess
 from .forecast import Forecast
+from .gate import Gate
 from .house import House
 from .jobs import Board, Eta, Job, Origin, Request, Train, User, Waiting, count_of, seed_of, seeded
 from .places import EVERYWHERE, checked
@@ -58,7 +59,7 @@ class Quote:
 
 
 class Budget:
-    """`exempt` tells for whom limits of this kind do not hold."""
+    """Asks the books and the forecast; it keeps nothing."""
 
     def __init__(  # noqa: PLR0917 - what it looks at
         self,
@@ -66,15 +67,15 @@ class Budget:
         house: House,
         desk: Desk,
         forecast: Forecast,
-        exempt: Callable[[User, Origin], bool],
+        gate: Gate,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store, self._house, self._desk, self._forecast = store, house, desk, forecast
-        self._exempt, self._clock = exempt, clock
+        self._gate, self._clock = gate, clock
 
     def terms(self, user: User, asked: Asked, origin: Origin, now: float) -> Terms:
         """How this request of this person is judged there at a Unix time."""
-        settings, exempt = self._house.settings(origin, user), self._exempt(user, origin)
+        settings, exempt = self._house.settings(origin, user), self._gate.exempt(user, origin)
         granted = self._house.granted(origin, user).limits
         guess = self._guess(asked)
 
@@ -110,6 +111,7 @@ class Budget:
         limits = self._house.settings(origin, user).limits
         if not limits.quote_seconds or isinstance(request, Train):
             return None
+        self._gate.admit(user, origin)
         asked = await self._desk.look(user, request, origin)
         guess = self._guess(asked)
         if asked.earlier is not None or guess is None or guess.middle <= limits.quote_seconds:
@@ -156,7 +158,7 @@ class Budget:
             usage.waiting_user,
             limits.waiting_per_user,
             rested if rested is not None and rested > now else None,
-            self._exempt(user, origin),
+            self._gate.exempt(user, origin),
         )
 
     def _guess(self, asked: Asked) -> Guess | None:

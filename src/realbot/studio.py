@@ -124,7 +124,7 @@ class Studio(Academy):
         self.upkeep = Upkeep(store, lambda: house.base, clock, monotonic)
         self.health.add(self.upkeep.check)
         self.gate = Gate(store, house, self._endings, self._dispatcher, self._whole, clock)
-        self.budget = Budget(store, house, desk, self._forecast, self.gate.exempt, clock)
+        self.budget = Budget(store, house, desk, self._forecast, self.gate, clock)
         #: Jobs whose end their owner has not seen yet, and some of those seen lately.
         self._jobs: dict[str, Job] = {}
         self._seen: OrderedDict[str, Job] = OrderedDict()

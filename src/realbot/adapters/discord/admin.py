@@ -18,6 +18,7 @@ from realbot.adapters.discord import markup, panels, place
 from realbot.adapters.discord.limits import Channel, Limits
 from realbot.adapters.discord.moderators import Moderators
 from realbot.adapters.discord.panels import Interaction
+from realbot.adapters.discord.quota import Quota
 from realbot.adapters.discord.reloads import Reloads
 from realbot.adapters.discord.trainers import Trainers
 from realbot.errors import Invalid, NotYours
@@ -43,6 +44,7 @@ WORDS = 4000
 def register(front: Front) -> None:
     admin = Admin(front.studio, lambda: front.health)
     admin.add_command(Limits(front.studio).command())
+    admin.add_command(Quota(front.studio).others())
     admin.add_command(Trainers(front.studio).command())
     admin.add_command(Moderators(front.studio).command())
     admin.add_command(Reloads(front.studio).command())

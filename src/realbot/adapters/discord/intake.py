@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import discord
 
 from realbot.adapters import captions, words
-from realbot.adapters.discord import marked, place
+from realbot.adapters.discord import marked, place, quoting
 from realbot.adapters.discord.answer import PATIENCE, Answer
 from realbot.adapters.discord.brought import Masked
 from realbot.adapters.discord.courier import Courier
@@ -74,6 +74,9 @@ class Intake:
         request = await wish(user, origin)
         if isinstance(request, Masked):
             return await self.masking.question(user, request, origin, interaction.token)
+        quote = None if once else await self._studio.budget.quote(user, request, origin)
+        if quote is not None:
+            return await quoting.question(self._studio, user, quote, origin, interaction.token)
         return await self._studio.submit(user, request, origin, dedup=once or str(interaction.id))
 
     async def _hidden(self, user: User) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import discord
 
 from realbot.actions import Action, Asking
-from realbot.adapters import words
+from realbot.adapters import allowances, words
 from realbot.adapters.discord import controls, marked
 from realbot.adapters.discord.brought import Masked, Pictures
 from realbot.adapters.discord.card import BUSY, heading
@@ -17,7 +17,7 @@ from realbot.adapters.discord.markup import plain
 from realbot.adapters.discord.payload import Payload, Picture
 from realbot.adapters.outbox import Down
 from realbot.errors import Invalid, NotYours
-from realbot.jobs import Generate, Origin, User, from_json, to_json
+from realbot.jobs import Generate, Origin, Upscale, User, from_json, to_json
 from realbot.studio import Studio
 
 if TYPE_CHECKING:
@@ -48,27 +48,35 @@ class Masking:
         mask = request.mask
         if mask is None:
             mask = await self._studio.mask_of_region(user, request.source, request.region or "", origin)
+        quote = await self._studio.budget.quote(user, request, origin)
+        if quote is not None and isinstance(quote.request, Generate):
+            request = quote.request
+        assert request.source is not None
         shown = await self._studio.overlay(user, request.source, mask)
         known = {"request": to_json(request), "steps": masked.steps, "private": origin.private, "token": token}
         detail = json.dumps(known, sort_keys=True)
         offered = [controls.Control(YES, style=discord.ButtonStyle.primary), controls.Control(NO)]
         asked = [Asking(YES, owner=user.key, detail=detail, uses=1, days=DAYS), Asking(NO, owner=user.key, days=DAYS)]
         ids = await self._studio.actions(asked)
-        embed = discord.Embed(colour=BUSY, description=f"{heading(request)}\n{marked.masked()}")
+        told = [heading(request), *(allowances.quote(quote) if quote is not None else ()), marked.masked()]
+        embed = discord.Embed(colour=BUSY, description="\n".join(told))
         embed.set_image(url="attachment://mask.png")
         picture = Picture(shown, "mask.png", plain(marked.tinted(words.subject(request)), 1024))
         return Payload(embeds=(embed,), view=controls.view(offered, ids), images=(picture,))
 
-    async def agreed(self, client: discord.Client, action: Action, user: User, origin: Origin) -> Generate:
+    async def agreed(self, client: discord.Client, action: Action, user: User, origin: Origin) -> Generate | Upscale:
         """What the person agreed to, its pictures come by once more where they are not kept any more.
 
         Raises Invalid, and NotYours.
         """
         known = _known(action)
         request = from_json(known["request"])
-        assert isinstance(request, Generate)
+        assert isinstance(request, Generate | Upscale)
+        begun: tuple[str | None, ...] = (request.source,)
+        if isinstance(request, Generate):
+            begun = (request.source, request.mask, request.reference)
         try:
-            for image in (request.source, request.mask, request.reference):
+            for image in begun:
                 if image is not None:
                     await self._studio.source(user, image)
         except (NotYours, Invalid):

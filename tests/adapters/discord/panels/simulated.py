@@ -11,7 +11,7 @@ import simcord
 from discord import app_commands
 
 from realbot.adapters.clock import Clock
-from realbot.adapters.discord import admin, audits, bans, history, link, settings
+from realbot.adapters.discord import admin, audits, bans, history, link, quota, settings
 from realbot.adapters.discord.card import Cards
 from realbot.jobs import Done, Generate, Origin, User
 from realbot.studio import Studio
@@ -19,7 +19,7 @@ from studios import Rig, end, until
 
 
 class Bot(discord.Client):
-    """A client with the commands of `history`, `settings`, `link`, `admin`, `bans` and `audits`."""
+    """A client with the commands of `history`, `quota`, `settings`, `link`, `admin`, `bans` and `audits`."""
 
     def __init__(self, studio: Studio) -> None:
         super().__init__(intents=discord.Intents(guilds=True))
@@ -27,7 +27,7 @@ class Bot(discord.Client):
         cards = Cards(studio, Clock())
         front: Any = SimpleNamespace(studio=studio, client=self, tree=self.tree, clock=Clock(), cards=cards, health="")
         self.front = front
-        for part in (history, settings, link, admin, bans, audits):
+        for part in (history, quota, settings, link, admin, bans, audits):
             part.register(front)
 
     async def setup_hook(self) -> None:

@@ -1,0 +1,149 @@
+"""What is said of limits on how much a person may have: what is left of them, and what a dear request costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from realbot.adapters import words
+from realbot.adapters.languages import N_, Phrasebook
+from realbot.adapters.words import _, ngettext
+from realbot.budget import Purse, Quote
+from realbot.spending import DAY, HOUR, MONTH, Allowance, Quota
+
+#: Squares of a bar.
+BAR = 10
+_SPANS = Phrasebook({"hour": N_("60 minutes"), "day": N_("24 hours"), "month": N_("30 days")})
+_NAMES = {HOUR: "hour", DAY: "day", MONTH: "month"}
+
+
+def title() -> str:
+    return _("What you may still ask for")
+
+
+def title_of(name: str) -> str:
+    """`name` is a mention or a name, escaped already."""
+    return _("What {name} may still ask for").format(name=name)
+
+
+def unlimited() -> str:
+    return _("There is no limit here on how much you may ask for.")
+
+
+def exempt() -> str:
+    return _("None of this holds for you: you are exempt.")
+
+
+def span(quota: Quota) -> str:
+    return _SPANS[_NAMES[quota.window]]
+
+
+def name(quota: Quota) -> str:
+    """What a limit counts, and how far back."""
+    text = _("Pictures in {span}") if quota.unit == "pictures" else _("Painting in {span}")
+    return text.format(span=span(quota))
+
+
+def bar(one: Allowance) -> str:
+    """How much of it is used."""
+    share = min(one.used / one.limit, 1.0) if one.limit else 1.0
+    full = math.ceil(share * BAR) if share < 1 else BAR
+    return "▰" * full + "▱" * (BAR - full)
+
+
+def used(one: Allowance) -> str:
+    """What is used and what is left, "3 of 10 used, 7 left"."""
+    amounts = {"used": amount(one, one.used), "all": amount(one, one.limit), "left": amount(one, one.left)}
+    return _("{used} of {all} used, {left} left").format(**amounts)
+
+
+def amount(one: Allowance, number: float) -> str:
+    if one.quota.unit == "pictures":
+        return str(int(number))
+    return words.duration(round(number) if number >= 10 else number)
+
+
+def back(one: Allowance, when: Callable[[float], str]) -> str:
+    """When it comes back; empty while nothing is used. `when` says a moment, "in 3 hours"."""
+    if one.frees is None or one.whole is None:
+        return ""
+    if one.whole - one.frees < 60:
+        return _("back {when}").format(when=when(one.whole))
+    return _("some of it back {when}, all of it {whole}").format(when=when(one.frees), whole=when(one.whole))
+
+
+def waiting(purse: Purse) -> str:
+    return ngettext(
+        "{number} of your requests is on its way, and {most} may be.",
+        "{number} of your requests are on their way, and {most} may be.",
+        purse.waiting,
+    ).format(number=purse.waiting, most=purse.waiting_most)
+
+
+def rested(when: str) -> str:
+    return _("You can ask again {when}.").format(when=when)
+
+
+def handed_back(name: str) -> str:
+    return _("What {name} has asked for so far does not count here any more.").format(name=name)
+
+
+def still(name: str) -> str:
+    """What whoever runs the bot has set goes on counting."""
+    return _("Of the limits of whoever runs this bot, {name} gets nothing back.").format(name=name)
+
+
+def hand_back() -> str:
+    return _("Hand it back")
+
+
+def whom() -> str:
+    return _("Say whose.")
+
+
+# What a dear request costs
+
+
+def quote(asked: Quote) -> list[str]:
+    """What somebody is asked before a dear request is taken, a sentence each."""
+    told = [_("Painting this takes {time}.").format(time=words.eta(asked.painting))]
+    place, time = words.say(replace(asked.waiting, eta=None)), words.eta(asked.waiting.eta)
+    told.append(_("{place}, ready in {time}.").format(place=place, time=time) if time else f"{place}.")
+    if not asked.purse.exempt:
+        told += [_cost(one, asked) for one in tightest(asked.purse.allowances)]
+    return told
+
+
+def paint_it() -> str:
+    return _("Paint it")
+
+
+def leave_it() -> str:
+    return _("Leave it")
+
+
+def question() -> str:
+    return _("Shall it be painted?")
+
+
+def tightest(allowances: Sequence[Allowance]) -> list[Allowance]:
+    """Of pictures and of seconds the limit of which the least is left."""
+    found: dict[str, Allowance] = {}
+    for one in allowances:
+        known = found.get(one.quota.unit)
+        if known is None or one.left < known.left:
+            found[one.quota.unit] = one
+    return list(found.values())
+
+
+def _cost(one: Allowance, asked: Quote) -> str:
+    if one.quota.unit == "pictures":
+        return ngettext(
+            "It counts as the {left} picture that you have left in {span}.",
+            "It counts as {number} of the {left} pictures that you have left in {span}.",
+            int(one.left),
+        ).format(number=asked.pictures, left=int(one.left), span=span(one.quota))
+    return _("It uses about {time} of the {left} of painting that you have left in {span}.").format(
+        time=amount(one, asked.seconds), left=amount(one, one.left), span=span(one.quota)
+    )

@@ -1,0 +1,118 @@
+"""/quota: what a person may still ask for, and when more comes back; /realbot quota: of somebody else, handed back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+from discord.app_commands import Choice, locale_str
+
+from realbot.adapters import allowances, notices, sentences
+from realbot.adapters.discord import markup, panels, place
+from realbot.adapters.discord.card import BAD, GOOD
+from realbot.adapters.discord.panels import Interaction
+from realbot.errors import Invalid, NotYours
+from realbot.jobs import User
+from realbot.studio import Studio
+
+if TYPE_CHECKING:
+    from realbot.adapters.discord import Front
+    from realbot.budget import Purse
+
+ACTIONS = [Choice(name=locale_str("show"), value="show"), Choice(name=locale_str("reset"), value="reset")]
+
+
+class Quota:
+    """Both commands and the panel."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    def own(self) -> app_commands.Command[Any, ..., Any]:
+        return app_commands.Command(
+            name=locale_str("quota"),
+            description=locale_str("What you may still ask for, and when more comes back"),
+            callback=self.show,
+            allowed_installs=panels.ANY_INSTALL,
+            allowed_contexts=panels.ANYWHERE,
+        )
+
+    def others(self) -> app_commands.Command[Any, ..., Any]:
+        return app_commands.Command(
+            name=locale_str("quota"),
+            description=locale_str("What somebody may still ask for here; hands it back"),
+            callback=self.of,
+        )
+
+    def handlers(self) -> Mapping[str, panels.Handler]:
+        return {"quota": self.press}
+
+    async def show(self, interaction: Interaction) -> None:
+        async with panels.speaking(interaction):
+            await self._own(interaction)
+
+    async def press(self, interaction: Interaction, _verb: str, _given: tuple[str, ...], _chosen: list[str]) -> None:
+        """Look again."""
+        await self._own(interaction)
+
+    @app_commands.rename(person=locale_str("person"), action=locale_str("action"))
+    @app_commands.describe(
+        person=locale_str("Whose"),
+        action=locale_str("reset: what they have asked for so far does not count here any more"),
+    )
+    @app_commands.choices(action=ACTIONS)
+    async def of(self, interaction: Interaction, person: discord.Member, action: str = "show") -> None:
+        async with panels.speaking(interaction):
+            if interaction.guild_id is None:
+                raise NotYours(notices.servers_only())
+            if not place.administers(interaction):
+                raise NotYours(notices.not_allowed())
+            if person.bot:
+                raise Invalid(allowances.whom())
+            by, server = place.user(interaction), f"{place.PLATFORM}:{interaction.guild_id}"
+            whom = User(
+                place.PLATFORM, str(person.id), person.display_name, frozenset(str(role.id) for role in person.roles)
+            )
+            note = ""
+            if action == "reset":
+                # Whose bot it is hands back what counts everywhere.
+                await self._studio.budget.reset(whom, by, None if "owners" in by.roles else server)
+                note = allowances.handed_back(person.mention)
+            purse = await self._studio.budget.purse(whom, place.origin(interaction))
+            title = allowances.title_of(markup.escaped(person.display_name, 64))
+            await panels.show(interaction, note or None, embeds=[card(purse, title)])
+
+    async def _own(self, interaction: Interaction) -> None:
+        user, origin = place.user(interaction), place.origin(interaction)
+        purse = await self._studio.budget.purse(user, origin)
+        view = panels.panel([panels.button(sentences.refresh(), "quota", "look", emoji="🔄")])
+        await panels.show(interaction, embeds=[card(purse, allowances.title())], view=view)
+
+
+def card(purse: Purse, title: str) -> discord.Embed:
+    """Each limit in force with what is used of it, what is left, and when it comes back."""
+    spent = any(one.left < 1 for one in purse.allowances) and not purse.exempt
+    embed = discord.Embed(title=title, colour=BAD if spent else GOOD)
+    told = [allowances.exempt()] if purse.exempt else []
+    if not purse.allowances:
+        told.append(allowances.unlimited())
+    if purse.rested is not None:
+        told.append(allowances.rested(_when(purse.rested)))
+    embed.description = "\n".join(told) or None
+    for one in purse.allowances:
+        lines = [f"`{allowances.bar(one)}`", allowances.used(one), allowances.back(one, _when)]
+        embed.add_field(name=allowances.name(one.quota), value="\n".join(filter(None, lines)), inline=False)
+    embed.set_footer(text=allowances.waiting(purse))
+    return embed
+
+
+def _when(moment: float) -> str:
+    return f"<t:{int(moment)}:R>"
+
+
+def register(front: Front) -> None:
+    quota = Quota(front.studio)
+    front.tree.add_command(quota.own())
+    panels.attach(front.client, quota.handlers())
