@@ -193,6 +193,30 @@ def styles(config: Config = None) -> None:
 
 
 @app.command()
+def doctor(
+    channel: Annotated[str, typer.Option("--channel", help="Id of a Discord channel whose rights are looked at.")] = "",
+    engine: Annotated[bool, typer.Option("--engine", help="Start an engine and let it paint a step.")] = False,
+    hashes: Annotated[bool, typer.Option("--hashes", help="Read every byte of the model.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: Config = None,
+) -> None:
+    """Look for what is wrong, and say how to mend it; works while realbot runs, and when it cannot start."""
+    import logging
+
+    from rich.console import Console
+
+    from realbot import doctor as parts
+    from realbot import logs
+    from realbot.doctor import report
+
+    found, first = parts.configuration(config)
+    logs.configure(found.secrets() if found else (), level=logging.INFO if engine else logging.ERROR)
+    seen = parts.examine(found, first, channel=channel, engine=engine, whole=hashes)
+    show = report.printed if as_json else report.shown
+    sys.exit(asyncio.run(show(seen, Console(highlight=False))))
+
+
+@app.command()
 def settings(
     template: Annotated[bool, typer.Option("--template", help="Print a settings file with every default.")] = False,
     places: Annotated[

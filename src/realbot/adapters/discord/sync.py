@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 #: Under which the hash of the commands is remembered, with the application's id.
 NAME = "discord.commands.{}"
+#: Under which their names are, for `realbot doctor`.
+NAMES = "discord.commands.names.{}"
 
 
 async def sync(tree: app_commands.CommandTree[Any], studio: Studio) -> bool:
@@ -29,6 +31,7 @@ async def sync(tree: app_commands.CommandTree[Any], studio: Studio) -> bool:
         return False
     told = await tree.sync()
     await studio.remember(name, now)
+    await studio.remember(NAMES.format(tree.client.application_id), json.dumps([one.name for one in told]))
     log.info("Discord was told %d commands", len(told))
     return True
 
