@@ -18,6 +18,7 @@ from .jobs import Job, Origin, Showing, User
 from .places import EVERYWHERE, SECTIONS, PlaceRules, checked
 from .policy import showing
 from .reception import Reception
+from .reload import Outcome, Reload
 from .safety import Safety
 from .sections import Section
 from .tally import Stats
@@ -31,6 +32,7 @@ class Office(Reception):
 
     safety: Safety
     gate: Gate
+    reload: Reload
     _endings: Endings
     _dispatcher: Dispatcher
     _jobs: dict[str, Job]
@@ -125,6 +127,13 @@ class Office(Reception):
     def learnt(self, style: str) -> bool:
         """Whether a style was trained here, so that its name is somebody's."""
         return self._store.wardrobe.get(style) is not None
+
+    async def reread(self, by: User) -> Outcome:
+        """Have the settings of the bot read anew, noting who did when that changed any; for its owners."""
+        outcome = await self.reload.now()
+        if outcome.changes:
+            await self._store.note(EVERYWHERE, by.key, {"reloaded": [change.key for change in outcome.changes]})
+        return outcome
 
     async def stats(self, key: str | None = None) -> Stats:
         """The numbers of a server, or of everything; nobody is named in them."""

@@ -36,7 +36,7 @@ class Reloads:
         async with panels.speaking(interaction):
             if not place.owns(interaction.client, interaction.user.id):
                 raise NotYours(changes.owners())
-            outcome = await self._studio.reload.now()
+            outcome = await self._studio.reread(place.user(interaction))
             await panels.show(interaction, embeds=[told(outcome, self._studio.line()[0])])
 
 

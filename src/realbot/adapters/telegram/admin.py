@@ -73,7 +73,7 @@ class Admin:
             case "reload":
                 if int(viewer.user.id) not in self._front.settings.owners:
                     raise Blocked(changes.owners())
-                return await reloads.draw(self._studio, here)
+                return await reloads.draw(self._studio, here, viewer.user)
         note = notices.kept() if state.get("keep") else ""
         if state.get("clear"):
             note = notices.cleared(await self._studio.clear(here.key, viewer.user))

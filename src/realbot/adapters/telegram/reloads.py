@@ -10,6 +10,7 @@ from realbot.adapters import changes
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram.screens import Key, Screen, to
 from realbot.adapters.telegram.text import Piece, Text, bold, code, dead, small
+from realbot.jobs import User
 from realbot.reload import Outcome
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 VALUE = 80
 
 
-async def draw(studio: Studio, here: Here) -> Screen:
+async def draw(studio: Studio, here: Here, by: User) -> Screen:
     """Read the settings anew and show what came of it. The caller has checked who asks."""
-    outcome = await studio.reload.now()
+    outcome = await studio.reread(by)
     return Screen(told(outcome, studio.line()[0]), [[here.back(), key()]])
 
 

@@ -49,6 +49,9 @@ async def test_Q5_the_answer_says_what_changed_and_that_who_waits_keeps_the_plac
     assert "2 waiting requests keep their places; new rules hold for new requests." in text
     assert "model.name takes effect after a restart." in text
     assert world.rig.studio.line() == (2, 1)
+    (noted,) = await world.rig.studio.audit(None)
+    assert noted.change == {"reloaded": ["limits.per_day", "moderation.blocked"]}
+    assert noted.by == f"discord:{world.admin.id}"
     again = said(await world.admin.slash(world.channel, "realbot reload"))
     assert "Nothing has changed." in again
     assert "keep their places" not in again

@@ -44,6 +44,9 @@ async def test_Q5_the_answer_says_what_changed_and_that_who_waits_keeps_the_plac
     assert "2 waiting requests keep their places; new rules hold for new requests." in answer.words
     assert "engine.threads takes effect after a restart." in answer.words
     assert world.studio.line() == (2, 1)
+    (noted,) = await world.studio.audit(None)
+    assert noted.change == {"reloaded": ["limits.per_day", "moderation.blocked"]}
+    assert noted.by == f"telegram:{world.root.id}"
 
 
 async def test_a_button_reads_them_and_an_owner_who_was_added_may_at_once(world, file, api):
