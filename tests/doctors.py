@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from realbot import doctor
+from realbot.config import Settings
 from realbot.findings import Finding
 
 TOKEN = "MTAwMDAwMDAwMDAwMDAwMDAx.Gabcde.0123456789abcdefghijklmnopqrstuvwxyzAB"
@@ -131,3 +133,16 @@ def told(found: list[Finding], part: str) -> Finding:
     mine = sorted((one for one in found if one.part.startswith(part)), key=lambda one: order.index(one.verdict))
     assert mine, [one.part for one in found]
     return mine[0]
+
+
+def settings(data: Path, **sections: Any) -> Settings:
+    """Settings with that data folder, whatever room its disk has."""
+    return Settings(paths={"data": data}, **{"storage": {"free_mb": 0, "tidy_mb": 0}, **sections})
+
+
+def expect(found: Iterable[Finding], part: str, verdict: str, said: str, remedy: str) -> None:
+    """The worst finding of a part has this verdict and these words."""
+    finding = told(list(found), part)
+    assert finding.verdict == verdict, finding
+    assert said in finding.said, finding
+    assert remedy in finding.remedy, finding
