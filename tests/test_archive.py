@@ -106,7 +106,18 @@ async def test_history_shows_the_latest_first_by_pages(store: Store, tmp_path: P
         ("лка", set()),
         ('"apple" OR NOT (pie*', set()),
         ("-- ;", set()),
-        ("   ", {"apple", "pie", "tree"}),
+        ("   ", {"apple", "pie", "tree", "window", "thai"}),
+        ("猫", {"window"}),
+        ("桜の木", {"window"}),
+        ("木桜", set()),
+        ("窓辺 木", {"window"}),
+        ("แมว", {"thai"}),
+        ("猫 apple", set()),
+        ("apple AND pie", set()),
+        ("NEAR(apple pie)", set()),
+        ("prompt:apple", set()),
+        ("apple* ^apple", {"apple", "pie"}),
+        ("a'b", {"apple", "pie"}),
     ],
 )
 async def test_history_is_searched_by_words(store: Store, tmp_path: Path, search: str, found: set[str]) -> None:
@@ -114,6 +125,8 @@ async def test_history_is_searched_by_words(store: Store, tmp_path: Path, search
         "apple": Generate(prompt="a red apple on a blue background", negative="blurry"),
         "pie": Generate(prompt="apple pie with crème brûlée"),
         "tree": Generate(prompt="ёлка в снегу", styles=(StyleUse("realism"),)),
+        "window": Generate(prompt="窓辺の猫、桜の木"),
+        "thai": Generate(prompt="แมวบนหน้าต่าง"),
     }
     names = {(await paint(store, tmp_path, request=request)).id: name for name, request in asked.items()}
     await paint(store, tmp_path, BOB, asked["apple"])

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import aiosqlite
 
 from .jobs import Generate, ImageId, Origin, Request, Train, Upscale, User, from_json
+from .moderation import UNSPACED
 from .spending import WINDOWS, Charge, Usage
 
 Arguments: TypeAlias = Sequence[Any] | Mapping[str, Any]
@@ -235,16 +236,26 @@ def prompt(request: Request) -> str:
     """The words by which a request is found."""
     match request:
         case Generate():
-            return text(" ".join((request.prompt, request.negative, *(use.name for use in request.styles))))
+            return spread(text(" ".join((request.prompt, request.negative, *(use.name for use in request.styles)))))
         case Train():
-            return text(f"{request.style} {request.trigger}")
+            return spread(text(f"{request.style} {request.trigger}"))
         case Upscale():
             return ""
 
 
 def match(search: str) -> str:
-    """The full-text query for prompts that hold every word or its beginning; empty when there is no word."""
-    return " ".join(f'"{text(word)}"*' for word in re.findall(r"\w+", search))
+    """The full-text query for prompts that hold every word or its beginning; empty when there is no word.
+
+    Of a script without blanks any part is found, in what was asked for before as well at least the beginning.
+    """
+    words = [text(word) for word in re.findall(r"\w+", search)]
+    forms = [dict.fromkeys((spread(word).strip(), word)) for word in words]
+    return " AND ".join("(" + " OR ".join(f'"{form}"*' for form in one) + ")" for one in forms)
+
+
+def spread(words: str) -> str:
+    """With blanks around each letter of a script that puts none between words."""
+    return UNSPACED.sub(r" \g<0> ", words)
 
 
 def text(value: str) -> str:
