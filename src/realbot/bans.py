@@ -7,6 +7,7 @@ that was named stands for it in lists: nobody learns from a ban which accounts a
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, fields
@@ -161,6 +162,8 @@ async def disown(db: aiosqlite.Connection, user_key: str, alias: str) -> None:
     await db.execute("UPDATE OR REPLACE bans SET subject = ?, name = '' WHERE subject = ?", (alias, user_key))
     await db.execute("UPDATE bans SET via = ? WHERE via = ?", (alias, user_key))
     await db.execute("UPDATE bans SET author = '' WHERE author = ?", (user_key,))
+    # Buttons that name them.
+    await db.execute("DELETE FROM actions WHERE instr(detail, ?)", (json.dumps(user_key),))
 
 
 async def _lift(db: aiosqlite.Connection, subjects: list[str], place: str) -> None:

@@ -11,7 +11,6 @@ from realbot.adapters import words
 from realbot.adapters.languages import Phrasebook
 from realbot.adapters.words import N_, _, ngettext
 from realbot.audit import Change
-from realbot.gate import moment
 
 #: Names of channels and styles that a sentence tells.
 NAMED = 12
@@ -42,6 +41,7 @@ class Deed:
     values: dict[str, str] = field(default_factory=dict)
     whom: tuple[str, str] = ("", "")  #: key of a person or the hash that stands for them, and name
     channels: tuple[str, ...] = ()  #: ids, for the gap {channels}
+    until: float = 0.0  #: Unix time, for the gap {moment}
 
 
 def title(*, everywhere: bool) -> str:
@@ -153,7 +153,7 @@ def _banned(until: Any, reason: str, whom: tuple[str, str]) -> Deed:
         told = _("{who} banned {whom} for good: {reason}") if reason else _("{who} banned {whom} for good")
         return Deed(told, values, whom)
     told = _("{who} banned {whom} until {moment}: {reason}") if reason else _("{who} banned {whom} until {moment}")
-    return Deed(told, {**values, "moment": moment(float(until))}, whom)
+    return Deed(told, values, whom, until=float(until))
 
 
 def _channels(allowed: Any, denied: Any) -> Deed:

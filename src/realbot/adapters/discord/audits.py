@@ -102,10 +102,11 @@ def _sentence(deed: Deed, change: Change) -> str:
     said = {name: f"**{markup.escaped(value, 200)}**" for name, value in deed.values.items()}
     if "name" in said:
         said["name"] = f"`{deed.values['name'].replace('`', '')[:64]}`"
-    if "moment" in said:
-        said["moment"] = deed.values["moment"]
+    if "reason" in said:
+        said["reason"] = markup.escaped(deed.values["reason"], 200)
     channels = ", ".join(f"<#{one}>" for one in deed.channels)
-    return deed.template.format_map({**said, "who": _who(change), "whom": _whom(*deed.whom), "channels": channels})
+    said |= {"who": _who(change), "whom": _whom(*deed.whom), "channels": channels}
+    return deed.template.format_map({**said, "moment": f"<t:{int(deed.until)}:f>"})
 
 
 def _who(change: Change) -> str:

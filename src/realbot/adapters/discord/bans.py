@@ -194,7 +194,7 @@ def _line(ban: Ban) -> str:
     told = [f"**{_mention(ban)}**", _until(ban)]
     by = banwords.by().format(who=_author(ban.author), when=f"<t:{int(ban.at)}:R>")
     reason = [markup.escaped(ban.reason, 200)] if ban.reason else []
-    return f"{' · '.join([*told, *reason])}\n{by}"
+    return f"• {' · '.join([*told, *reason])}\n\u2003{by}"
 
 
 def _until(ban: Ban) -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+from telegram import MessageEntity
+from telegram.error import TelegramError
 
 from realbot.adapters import banwords, deeds, sentences
 from realbot.adapters.deeds import Deed
+from realbot.adapters.outbox import Down
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import place
 from realbot.adapters.telegram.bans import about, way
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
-from realbot.adapters.telegram.text import Piece, Text, bold, code, dead, filled, quoted, when
+from realbot.adapters.telegram.text import Piece, Text, bold, code, filled, quoted, small, when
 from realbot.adapters.telegram.trainers import called
+from realbot.gate import moment
 from realbot.places import EVERYWHERE
 
 if TYPE_CHECKING:
@@ -34,7 +39,15 @@ async def draw(front: Front, here: Here, viewer: Viewer, state: dict[str, Any]) 
     shown, names = changes[:PAGE], {}
     for key in dict.fromkeys(key for change in shown for key in _people(change)):
         names[key] = await called(viewer, here, key.partition(":")[2])
-    lines = [line for change in shown for line in _lines(change, here, names)] or [Text(deeds.nothing())]
+    now, lines, where = front.clock.now(), [], here.key
+    for change in shown:
+        if change.place != where:
+            # What was done in one place stands together.
+            where = change.place
+            lines.append(Text(small(deeds.place(await _place(viewer, where)))))
+        ago = when(deeds.ago(now - change.at), change.at)
+        lines += [Text("• ", _sentence(deed, change, names), " · ", ago) for deed in deeds.deeds(change)]
+    lines = lines or [Text(deeds.nothing())]
     title = bold(deeds.title(everywhere=here.everywhere))
     turns = []
     if before is not None:
@@ -58,25 +71,27 @@ def _people(change: Change) -> list[str]:
     return [key for key in keys if key.startswith(f"{place.PLATFORM}:")]
 
 
-def _lines(change: Change, here: Here, names: dict[str, str]) -> list[Text]:
-    """What a change did, a sentence a line, and when and where."""
-    after = Text(" · ", when(deeds.ago(time.time() - change.at), change.at))
-    if here.everywhere:
-        where = "" if change.place == EVERYWHERE else change.place
-        after += dead(f" · {deeds.place(where)}")
-    return [Text("• ", _sentence(deed, change, names), after) for deed in deeds.deeds(change)]
+async def _place(viewer: Viewer, key: str) -> str:
+    """What a place is called, its key where Telegram does not tell; empty for everywhere."""
+    platform, _sign, number = key.partition(":")
+    if key == EVERYWHERE:
+        return ""
+    if platform == place.PLATFORM and number.lstrip("-").isdecimal():
+        with suppress(TelegramError, Down):
+            return plain((await viewer.bot.get_chat(int(number))).effective_name or "", 64) or key
+    return plain(key, 64)
 
 
 def _sentence(deed: Deed, change: Change, names: dict[str, str]) -> Text:
     pieces: dict[str, str | Piece] = {name: quoted(value, 200) for name, value in deed.values.items()}
     if "name" in pieces:
         pieces["name"] = code(deed.values["name"])
-    if "moment" in pieces:
-        pieces["moment"] = code(deed.values["moment"])
-    channels = code(", ".join(deed.channels))
-    return filled(
-        deed.template, **{**pieces, "who": _who(change, names), "whom": _whom(deed, names), "channels": channels}
-    )
+    if "reason" in pieces:
+        said = quoted(deed.values["reason"], 200)
+        pieces["reason"] = small(said.text) if said.kind == MessageEntity.BOLD else said
+    pieces |= {"who": _who(change, names), "whom": _whom(deed, names)}
+    pieces |= {"channels": code(", ".join(deed.channels)), "moment": code(moment(deed.until))}
+    return filled(deed.template, **pieces)
 
 
 def _who(change: Change, names: dict[str, str]) -> Piece | str:

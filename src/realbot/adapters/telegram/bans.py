@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from telegram import Message, MessageEntity
 
-from realbot.adapters import banwords
+from realbot.adapters import banwords, deeds
 from realbot.adapters.plain import plain
-from realbot.adapters.telegram import phrases, place, sayings
+from realbot.adapters.telegram import phrases, place
 from realbot.adapters.telegram.gallery import turn
 from realbot.adapters.telegram.links import address
 from realbot.adapters.telegram.presses import actions
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
-from realbot.adapters.telegram.text import Piece, Text, bold, code, dead, filled, quoted
+from realbot.adapters.telegram.text import Piece, Text, bold, code, dead, filled, quoted, when
 from realbot.adapters.telegram.trainers import called
 from realbot.bans import Ban
 from realbot.errors import Invalid, Refused
+from realbot.gate import moment
 from realbot.jobs import User
 from realbot.spans import cut, span
 
@@ -51,13 +52,14 @@ class Bans:
         number, rest = await self._whom(asked, rest, here)
         if not number:
             return {"at": "bans", "pick": True}
+        key = f"{place.PLATFORM}:{number}"
         if verb == "unban":
-            return {"at": "bans", "lift": f"{place.PLATFORM}:{number}"}
+            return {"at": "bans", "lift": key}
         _seconds, reason, told = cut(rest)
         if not told and not reason:
-            return {"at": "bans", "whom": number}
+            return {"at": "bans", "whom": key}
         duration = rest[: len(rest) - len(reason)].strip() if reason else rest
-        return {"at": "bans", "whom": number, "span": duration or "for good", "reason": reason}
+        return {"at": "bans", "whom": key, "span": duration or "for good", "reason": reason}
 
     async def draw(self, here: Here, viewer: Viewer, state: dict[str, Any]) -> Screen:
         """Ban somebody, ask for how long, whom, lift a ban, or show them all. Raises Refused."""
@@ -76,13 +78,14 @@ class Bans:
             return await self._pick(here, viewer)
         return await self._list(here, viewer, int(state.get("page", 0)), note)
 
-    async def _ban(self, here: Here, viewer: Viewer, number: str, duration: str, reason: str) -> Screen:
+    async def _ban(self, here: Here, viewer: Viewer, key: str, duration: str, reason: str) -> Screen:
+        number = key.partition(":")[2]
         name = await called(viewer, here, number)
         roles = frozenset({"owners"} if int(number) in self._front.settings.owners else ())
         whom = User(place.PLATFORM, number, "" if name == number else name, roles)
         ban, ended = await self._studio.gate.ban(whom, here.key, viewer.user, seconds=span(duration), reason=reason)
         told = banwords.done(everywhere=here.everywhere, good=ban.until is None)
-        until = sayings.moment(ban.until) if ban.until is not None else ""
+        until = code(moment(ban.until)) if ban.until is not None else ""
         text = Text.lines(
             [
                 filled(told, whom=quoted(name, 64), when=until),
@@ -94,9 +97,9 @@ class Bans:
         every = way(self._front, "bans", here, banwords.every())
         return Screen(text, [[lift], [self._to(banwords.every(), here) if viewer.private else every]])
 
-    async def _question(self, here: Here, viewer: Viewer, number: str) -> Screen:
-        name = await called(viewer, here, number)
-        keys = [self._to(banwords.span(one), here, whom=number, span=one) for one in banwords.SPANS]
+    async def _question(self, here: Here, viewer: Viewer, key: str) -> Screen:
+        name = await called(viewer, here, key.partition(":")[2])
+        keys = [self._to(banwords.span(one), here, whom=key, span=one) for one in banwords.SPANS]
         text = filled(banwords.how_long(everywhere=here.everywhere), whom=quoted(name, 64))
         return Screen(text, [keys[:2], keys[2:4], keys[4:]])
 
@@ -106,7 +109,7 @@ class Bans:
         banned = {ban.subject for ban in self._studio.gate.bans(here.key)}
         found = await self._studio.gate.seen(here.key, KNOWN)
         people = [one for one in found if one.platform == place.PLATFORM and one.key not in own | banned][:CHOICE]
-        keys = [self._to(plain(one.name, 40) or one.id, here, whom=one.id) for one in people]
+        keys = [self._to(plain(one.name, 40) or one.id, here, whom=one.key) for one in people]
         typed = filled(banwords.whom_typed(), ban=code("/realbot ban"), example=code("/realbot ban 123456 3 days"))
         rows = [keys[n : n + 2] for n in range(0, len(keys), 2)]
         return Screen(Text.lines([banwords.whom() if keys else "", typed]), [*rows, [self._to(phrases.back(), here)]])
@@ -135,10 +138,14 @@ class Bans:
         who = await self._name(here, viewer, ban.subject, ban.name)
         until: Text = Text(banwords.good())
         if ban.until is not None:
-            until = filled(banwords.until(), when=sayings.moment(ban.until))
+            until = filled(banwords.until(), when=code(moment(ban.until)))
         reason = Text(" · ", dead(plain(ban.reason, 200))) if ban.reason else Text()
         by = await self._name(here, viewer, ban.author, "")
-        told = filled(banwords.by(), who=by.text if ban.author else "–", when=sayings.moment(ban.at))
+        told = filled(
+            banwords.by(),
+            who=by.text if ban.author else "–",
+            when=when(deeds.ago(self._front.clock.now() - ban.at), ban.at),
+        )
         return [Text("• ", who, " · ", until, reason), Text("   ", told)]
 
     async def _name(self, here: Here, viewer: Viewer, key: str, name: str) -> Piece:
