@@ -112,3 +112,29 @@ async def test_a_front_end_starts_when_the_one_before_it_can_be_used(faces, monk
     assert next_one.serving, "it does not wait for ever"
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(task, 5)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "ignored", "stops"),
+    [
+        ([True, True], False, False),  # an operator who wants the settings read
+        ([True, False], False, True),  # the window was closed
+        ([True, False], True, False),  # the same under nohup
+        ([False, False], False, False),  # a service
+    ],
+)
+async def test_SIGHUP_reads_the_settings_unless_it_says_that_the_terminal_is_gone(
+    monkeypatch, terminal, ignored, stops
+):
+    states = iter(terminal)
+    monkeypatch.setattr(app, "_terminal", lambda: next(states))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        stop = asyncio.Event()
+        anew = app._anew(stop)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.05)
+        assert (stop.is_set(), anew.is_set()) == (stops, not stops)
+    finally:
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, before)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from realbot.config import Settings
+from realbot.config import Settings, leaves, section_of
 from realbot.errors import ConfigError
 from realbot.remedies import quoted
 from realbot.sections import members
@@ -127,3 +131,40 @@ def test_Q6_whatever_a_setting_is_set_to_the_outcome_is_settings_or_a_sentence(w
                 assert f"{name}" in str(error)
                 assert key in str(error)
                 assert "\n" not in str(error)
+
+
+SPECIAL = st.one_of(
+    st.sampled_from(["nan", "-nan", "+inf", "-inf", "1e400", "-1e400", "1e308", "0x7fffffffffffffff", "9" * 30]),
+    st.floats().map(lambda number: str(number).replace("infinity", "inf")),
+    st.integers().map(str),
+    st.text(max_size=8).map(lambda text: " + text + "),
+)
+NUMBERS = [
+    f"{name}.{key}"
+    for name in Settings.model_fields
+    if (section := section_of(name)) and name not in ("discord", "telegram")
+    for key, field in section.model_fields.items()
+    if {int, float} & set(members(field))
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from(NUMBERS), SPECIAL, min_size=1, max_size=3), st.booleans())
+def test_X12_no_special_number_gets_into_the_settings(values, override):
+    lines = [f"{key} = {value}" for key, value in values.items()]
+    if override:
+        lines = [f'override."discord:1".{line}' for line in lines]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "realbot.toml"
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="ignore")
+        try:
+            loaded = Settings.load(file, {})
+        except ConfigError as error:
+            assert "\n" not in str(error)
+            return
+    for found in (loaded, loaded.for_place("discord:1")):
+        for key, field, value in leaves(found):
+            if isinstance(value, int | float):
+                assert math.isfinite(value), key
+                for rule in field.metadata:
+                    assert getattr(rule, "ge", value) <= value <= getattr(rule, "le", value), key

@@ -39,6 +39,13 @@ from .sections import (
 log = logging.getLogger(__name__)
 
 PREFIX = "REALBOT_"
+#: What takes effect while realbot runs, sections and single keys; everything else does so after a restart.
+LIVE = frozenset(
+    {"queue", "cache", "limits", "access", "moderation", "safety", "training", "privacy", "storage", "backup", "log"}
+    | {"override", "engine.previews", "discord.removed", "telegram.owners", "telegram.backlog_minutes"}
+)
+#: What does not although its section does: it is loaded once, at the start.
+LATE = frozenset({"safety.checker"})
 #: Variables that are no settings: the file's path, and what Kubernetes sets for a service named "realbot".
 OTHERS = re.compile(r"REALBOT_(CONFIG|SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)")
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from .config import Settings, leaves, section_of
+from .config import LATE, LIVE, Settings, leaves, section_of
 from .sections import allowed, members
 
 MASK = "********"
@@ -40,6 +40,7 @@ def template() -> str:
     lines = [
         "# realbot: every setting with its default. A line that is commented out shows an example.",
         "# The environment goes over this file: REALBOT_LIMITS__PER_DAY=20, REALBOT_DISCORD__TOKEN_FILE=/run/secrets/…",
+        *_wrapped(_restart()),
     ]
     for name, field in Settings.model_fields.items():
         section = section_of(name)
@@ -55,10 +56,25 @@ def template() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _restart() -> str:
+    """What changes while realbot runs, and what does not."""
+    late = [name for name in Settings.model_fields if name not in LIVE]
+    live = sorted(name for name in LIVE if "." in name)
+    return (
+        "A changed file is read while realbot runs, also at SIGHUP and at /realbot reload; one with an error "
+        f"changes nothing. What stands in {', '.join(late)} and {', '.join(sorted(LATE))} takes effect after a restart, "
+        f"but for {', '.join(live[:-1])} and {live[-1]}."
+    )
+
+
 def _comment(field: FieldInfo) -> list[str]:
     told = (field.description or "").replace("\n", " ")
     ranged = any(kind in (int, float) or get_origin(kind) is Literal for kind in members(field))
     text = f"{told.removesuffix('.')} ({allowed(field)})." if ranged else told
+    return _wrapped(text)
+
+
+def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, 118, initial_indent="# ", subsequent_indent="# ")
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from .config import Settings
+from .config import LATE, LIVE, Settings
 from .engine.models import preset
 from .errors import RealbotError
 from .listing import shown
@@ -23,13 +23,6 @@ from .sections import Section
 
 log = logging.getLogger(__name__)
 
-#: What takes effect while realbot runs, sections and single keys; everything else does so after a restart.
-LIVE = frozenset(
-    {"queue", "cache", "limits", "access", "moderation", "safety", "training", "privacy", "storage", "backup", "log"}
-    | {"override", "engine.previews", "discord.removed", "telegram.owners", "telegram.backlog_minutes"}
-)
-#: What does not although its section does: it is loaded once, at the start.
-LATE = frozenset({"safety.checker"})
 #: Seconds between two looks at the files.
 SWEEP = 2.0
 #: Seconds between two looks at files that are perhaps still being written, and how many looks there are at most.
@@ -84,11 +77,15 @@ class Reload:
             except Exception:
                 log.exception("the settings could not be read")
                 return self._refused("The settings could not be read; the log has the reason.")
-            merged, pending = _merged(self.settings, fresh)
-            changes = tuple(_changes(self.settings, merged))
+            old = self.settings
+            merged, pending = _merged(old, fresh)
+            changes = tuple(_changes(old, merged))
             if not self._spread(merged):
                 return self._refused("The new settings could not be taken over; the log has the reason.")
             self.trouble, self.pending, self._unread = "", pending, False
+            for caution in merged.cautions:
+                if caution not in old.cautions:
+                    log.warning("%s", caution)
             told = "; ".join(f"{one.key}: {one.old or 'none'} → {one.new or 'none'}" for one in changes)
             log.info("the settings were read anew: %s", told or "nothing has changed")
             if pending:

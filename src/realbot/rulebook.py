@@ -287,5 +287,5 @@ class Log(Section):
     """File for the log beside standard error."""
     file_mb: int = Field(20, ge=1, le=10_240)
     """Size in MB at which a new file is begun."""
-    files: int = Field(5, ge=1, le=100)
-    """Files that are kept."""
+    files: int = Field(5, ge=2, le=100)
+    """Files that are kept, the one that is written among them; the oldest is deleted."""
