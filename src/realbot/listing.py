@@ -60,10 +60,11 @@ def _restart() -> str:
     """What changes while realbot runs, and what does not."""
     late = [name for name in Settings.model_fields if name not in LIVE]
     live = sorted(name for name in LIVE if "." in name)
+    exceptions = f"{', '.join(live[:-1])} and {live[-1]}"
     return (
-        "A changed file is read while realbot runs, also at SIGHUP and at /realbot reload; one with an error "
-        f"changes nothing. What stands in {', '.join(late)} and {', '.join(sorted(LATE))} takes effect after a restart, "
-        f"but for {', '.join(live[:-1])} and {live[-1]}."
+        "A changed file is read while realbot runs, also at SIGHUP and at /realbot reload; one with an error changes "
+        f"nothing. What stands in {', '.join(late)} and {', '.join(sorted(LATE))} takes effect after a restart, "
+        f"but for {exceptions}."
     )
 
 
