@@ -15,9 +15,10 @@ import pyrage
 import pytest
 
 from realbot import backups, database, sealed
+from realbot.bans import Ban
 from realbot.errors import ConfigError
 from realbot.inbox import Parcel
-from realbot.jobs import Generate
+from realbot.jobs import Generate, User
 from realbot.restoring import restore
 from realbot.sealed import Seal
 from realbot.store import Store
@@ -321,6 +322,25 @@ async def test_H9_a_copy_goes_over_a_database_that_is_damaged(used: Path, tmp_pa
     assert restored.lost is None
     async with Store.open(used) as store:
         assert len(await store.waiting()) == 30
+
+
+async def test_P15_restoring_lifts_no_ban_and_brings_none_back(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    async with Store.open(folder, lambda: NOW) as store:
+        await store.bans.add(Ban(ANN.key, "*", author="discord:9", at=NOW))
+        made = make(folder, tmp_path / "copies")
+        await store.bans.lift(ANN.key, "*", "discord:9")
+        await store.bans.add(Ban(BOB.key, "*", author="discord:9", at=NOW))
+        await store.bans.add(Ban("discord:77", "*", author="discord:9", at=NOW))
+        await store.erase(User("discord", "77"))
+    assert restore(folder, made.backup.path).bans == 2
+    async with Store.open(folder, lambda: NOW) as store:
+        assert store.bans.of(ANN.key, ()) is None
+        assert store.bans.of(BOB.key, ()) is not None
+        assert store.bans.of("discord:77", ()) is not None
+        assert b"discord:77" not in (folder / database.NAME).read_bytes()
+    # Another database's bans are of no concern.
+    assert restore(tmp_path / "new", made.backup.path).bans == 0
 
 
 async def test_a_copy_from_before_an_upgrade_can_be_put_back(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """The program as a newcomer meets it: real processes, the bundled model, and one sentence for whatever is wrong."""
 
+import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -11,6 +13,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pyrage
 import pytest
 from PIL import Image
 
@@ -169,3 +172,46 @@ def test_help_loads_nothing_heavy() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_P19_H7_H8_H9_a_copy_is_made_tried_checked_and_put_back(tmp_path: Path) -> None:
+    refused(realbot("backup", cwd=tmp_path), "There is no database in data")
+    assert not (tmp_path / "data").exists()
+    painted = realbot("imagine", ASKED, "seed:7", "-o", "apple.png", cwd=tmp_path)
+    assert painted.returncode == 0
+    assert (tmp_path / "apple.png").stat().st_mode & 0o044, "it is for whoever asked"
+    key = pyrage.x25519.Identity.generate()
+    (tmp_path / "key.txt").write_text(f"{key}\n")
+    recipients = {"REALBOT_BACKUP__RECIPIENTS": str(key.to_public())}
+    for environ in ({}, recipients):
+        made = realbot("backup", "copies", "--pictures", "--json", cwd=tmp_path, **environ)
+        assert made.returncode == 0, made.stderr
+        assert json.loads(made.stdout)["files"] == 1
+    (plain,), (sealed,) = ((tmp_path / "copies").glob(f"realbot-*{ending}") for ending in (".db", ".age"))
+    assert realbot("imagine", ASKED, "seed:8", "-o", "pear.png", cwd=tmp_path).returncode == 0
+    assert realbot("check", cwd=tmp_path).returncode == 0
+    for path in tmp_path.joinpath("data", "pictures").rglob("*.png"):
+        path.write_bytes(b"damaged")
+    wrong = realbot("check", "--json", cwd=tmp_path)
+    assert wrong.returncode == 1
+    report = json.loads(wrong.stdout)
+    assert not report["well"]
+    assert "2 are damaged" in next(one["said"] for one in report["findings"] if one["part"] == "pictures")
+    refused(realbot("restore", str(sealed), cwd=tmp_path), "--identity")
+    began = time.monotonic()
+    back = realbot("restore", str(sealed), "--identity", "key.txt", cwd=tmp_path)
+    assert back.returncode == 0, back.stderr
+    assert time.monotonic() - began < 300
+    assert "Lost: 1 request since" in back.stdout
+    assert "with 1 request." in back.stdout
+    shutil.copytree(tmp_path / "copies", tmp_path / "data" / "backups")
+    # What was painted after the copy belongs to nothing now; what is damaged is beside the copies.
+    mended = realbot("check", "--repair", "--identity", "key.txt", cwd=tmp_path)
+    assert mended.returncode == 0, mended.stdout
+    assert len(list((tmp_path / "data" / "pictures").rglob("*.png"))) == 1
+    assert realbot("restore", str(plain), cwd=tmp_path).returncode == 0
+    again = realbot("imagine", ASKED, "seed:7", "-o", "again.png", cwd=tmp_path)
+    assert "from before" in again.stdout or (tmp_path / "again.png").exists()
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "apple.png").read_bytes()
+    for path in (tmp_path / "data").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path

@@ -297,14 +297,10 @@ _TALLIED = """
 
 
 async def deleted(db: aiosqlite.Connection, seqs: Sequence[int]) -> list[ImageId]:
-    """Delete jobs and what is known of their pictures, count them, and return the pictures they referred to."""
+    """Delete jobs, count them, and return the pictures they referred to."""
     images: list[ImageId] = []
     for seq in seqs:
         images += [row["image"] for row in await rows.rows(db, "SELECT image FROM pictures WHERE job = ?", (seq,))]
         await db.execute(_TALLIED, (seq,))
         await db.execute("DELETE FROM jobs WHERE seq = ?", (seq,))
-    await db.executemany(
-        "DELETE FROM likeness WHERE image = ? AND image NOT IN (SELECT image FROM pictures)",
-        [(image,) for image in images],
-    )
     return images

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import secrets
+import shutil
 import sqlite3
 import zipfile
 from collections.abc import Callable, Sequence
@@ -194,6 +195,9 @@ class Belongings(Registry, Inbox):
         await self._drop([image for one in gone for image in one.images])
         for key in keys:
             await asyncio.to_thread(self._unpack, f"{self._alias(key)[:16]}-*")
+        # What the page keeps for a moment tells nobody's name, and is made again.
+        for path in (self.folder / "web").glob("*"):
+            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
         await self.scrub()
 
     async def _part(self, db: aiosqlite.Connection, key: str) -> None:

@@ -18,6 +18,9 @@ from .errors import ConfigError
 from .pictures import Pictures, copy, sync
 from .tombstones import Tombstones
 
+#: What the table of bans is like.
+_COLUMNS = "SELECT name FROM pragma_table_info('bans') ORDER BY cid"
+
 
 @dataclass(frozen=True, slots=True)
 class Restored:
@@ -29,6 +32,7 @@ class Restored:
     lost: int | None  #: jobs that the copy does not have; None when nothing tells
     waiting: int  #: jobs that waited when the copy was made, and are painted again
     unopened: int  #: messages that were not handled when the copy was made, and are handled again
+    bans: int  #: bans that were taken over from the database that was there, with what was lifted since
     deletions: int  #: people, jobs and styles that were deleted since, and are again before anything is taken
     strange: int  #: deletions from another database, which cannot be repeated in this one
     taken: int  #: pictures and styles that came from beside the copy
@@ -49,6 +53,7 @@ def restore(
     try:
         with _tried(folder, source, identities, progress) as part:
             told = _told(folder, part)
+            bans = _banned(folder / database.NAME, part)
             replaced = _aside(folder, time.time() if now is None else now)
             database.Ledger(folder).path.unlink(missing_ok=True)
             part.replace(folder / database.NAME)
@@ -60,7 +65,7 @@ def restore(
         ) from error
     finally:
         held.release()
-    return Restored(**told, replaced=replaced, taken=taken, missing=tuple(missing))
+    return Restored(**told, bans=bans, replaced=replaced, taken=taken, missing=tuple(missing))
 
 
 @contextlib.contextmanager
@@ -111,6 +116,27 @@ def _told(folder: Path, part: Path) -> dict[str, Any]:
         "deletions": len({(one.kind, one.hash) for one in stones.after(int(known[0]) if known else 0)}),
         "strange": stones.strange(),
     }
+
+
+def _banned(path: Path, part: Path) -> int:
+    """Take over the bans of the database that is there, where it is the same one in a later state; how many."""
+    if not path.exists():
+        return 0
+    try:
+        with database.reading(path) as later, contextlib.closing(sqlite3.connect(part)) as db:
+            if database.identity(later)[0] != database.identity(db)[0]:
+                return 0
+            if later.execute(_COLUMNS).fetchall() != db.execute(_COLUMNS).fetchall():
+                return 0
+            bans = later.execute("SELECT * FROM bans").fetchall()
+            db.execute("DELETE FROM bans")
+            for ban in bans:
+                db.execute(f"INSERT INTO bans VALUES ({', '.join('?' * len(ban))})", ban)  # noqa: S608
+            db.commit()
+    except sqlite3.Error:
+        # It is damaged, or one of the two knows no bans.
+        return 0
+    return len(bans)
 
 
 def _copied(db: sqlite3.Connection) -> float:

@@ -134,6 +134,14 @@ def _again(told: Restored) -> Iterator[tuple[int, str]]:
         ),
     )
     yield (
+        told.bans,
+        ngettext(
+            "{count} ban is the one of the database that was there.",
+            "{count} bans are those of the database that was there.",
+            told.bans,
+        ),
+    )
+    yield (
         told.taken,
         ngettext(
             "{count} picture or style came from beside the copy.",
