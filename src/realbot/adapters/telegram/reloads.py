@@ -25,7 +25,7 @@ VALUE = 80
 async def draw(studio: Studio, here: Here, by: User) -> Screen:
     """Read the settings anew and show what came of it. The caller has checked who asks."""
     outcome = await studio.reread(by)
-    return Screen(told(outcome, studio.line()[0]), [[here.back(), key()]])
+    return Screen(told(outcome, studio.line()[0]), [[key()], [here.back()]])
 
 
 def key() -> Key:
