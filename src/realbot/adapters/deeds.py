@@ -85,6 +85,11 @@ def when() -> str:
     return _("when")
 
 
+def where() -> str:
+    """The heading of a column."""
+    return _("where")
+
+
 def what() -> str:
     """The heading of a column."""
     return _("what")
