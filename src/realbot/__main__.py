@@ -8,15 +8,13 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from realbot import commands
+from realbot.commands import Config
 from realbot.errors import RealbotError
-
-if TYPE_CHECKING:
-    from realbot.config import Settings
-
 
 app = typer.Typer(
     name="realbot",
@@ -29,12 +27,6 @@ app = typer.Typer(
 )
 #: Exit code when the configuration, the model or the data folder keeps realbot from starting.
 UNUSABLE = 2
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="Settings file; realbot.toml here unless given.", dir_okay=False)
-]
-Identity = Annotated[
-    Path | None, typer.Option("--identity", "-i", help="File with the private key of age, for encrypted copies.")
-]
 
 
 def main() -> None:
@@ -57,7 +49,7 @@ def run(config: Config = None) -> None:
     _undumped()
     # Whatever a library writes in our name is nobody else's to read on this machine.
     os.umask(0o077)
-    chosen = _settings(config)
+    chosen = commands.settings(config)
     logs.configure(chosen.secrets(), chosen.log)
     asyncio.run(parts.run(chosen))
 
@@ -96,7 +88,7 @@ def imagine(  # noqa: PLR0917 - each is an option of the command line
                 look_weight=look_weight,
             )
 
-    chosen = _quiet(config)
+    chosen = commands.quiet(config)
     sys.exit(asyncio.run(work()))
 
 
@@ -121,7 +113,7 @@ def more(
         async with parts.opened(chosen, grace=0.0) as studio:
             return await cli.more(studio, verb, line, picture, out, Console())
 
-    chosen = _quiet(config)
+    chosen = commands.quiet(config)
     sys.exit(asyncio.run(work()))
 
 
@@ -147,7 +139,7 @@ def train(  # noqa: PLR0917
     from realbot.errors import Invalid
     from realbot.training import Course
 
-    chosen = _quiet(config)
+    chosen = commands.quiet(config)
     if resume:
         opened = schooling.resumed(chosen, name)
     elif images is None:
@@ -177,7 +169,27 @@ def history(
         async with parts.built(chosen) as studio:
             return await cli.history(studio, console=Console(), limit=limit, search=search)
 
-    chosen = _quiet(config)
+    chosen = commands.quiet(config)
+    sys.exit(asyncio.run(work()))
+
+
+@app.command()
+def whose(
+    file: Annotated[Path, typer.Argument(help="A PNG, JPEG or WebP file.")],
+    config: Config = None,
+) -> None:
+    """Tell whether a picture was painted here, and how if it was from this terminal."""
+
+    async def work() -> int:
+        from rich.console import Console
+
+        from realbot import app as parts
+        from realbot.adapters import cli
+
+        async with parts.built(chosen) as studio:
+            return await cli.whose(studio, file, console=Console())
+
+    chosen = commands.quiet(config)
     sys.exit(asyncio.run(work()))
 
 
@@ -194,7 +206,7 @@ def styles(config: Config = None) -> None:
         async with parts.built(chosen) as studio:
             return await cli.styles(studio, console=Console())
 
-    chosen = _quiet(config)
+    chosen = commands.quiet(config)
     sys.exit(asyncio.run(work()))
 
 
@@ -223,119 +235,6 @@ def doctor(
 
 
 @app.command()
-def backup(
-    target: Annotated[
-        Path | None, typer.Argument(help="Folder or file for the copy; backup.folder unless given.", show_default=False)
-    ] = None,
-    pictures: Annotated[
-        bool | None, typer.Option("--pictures/--no-pictures", help="Copy pictures and trained styles too.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    config: Config = None,
-) -> None:
-    """Copy the database, also while realbot runs, and try the copy."""
-    from rich.console import Console
-
-    from realbot import backups
-    from realbot.adapters import keeping
-    from realbot.sealed import Seal
-
-    chosen = _quiet(config)
-    rules, console = chosen.backup, Console(highlight=False)
-    folder = target or rules.folder or chosen.paths.data / "backups"
-    wanted = rules.pictures if pictures is None else pictures
-    with keeping.bar(console) as show:
-        made = backups.make(chosen.paths.data, folder, Seal(rules.recipients), pictures=wanted, progress=show)
-    text, code = keeping.encoded(made)
-    if as_json:
-        print(text)
-    else:
-        keeping.made(made, console)
-    sys.exit(code)
-
-
-@app.command()
-def restore(
-    copy: Annotated[Path, typer.Argument(help="The copy, as realbot backup made it.", show_default=False)],
-    identity: Identity = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    config: Config = None,
-) -> None:
-    """Put a copy in the place of the database, once it is found to be whole; what was there is moved aside."""
-    from rich.console import Console
-
-    from realbot import restoring, sealed
-    from realbot.adapters import keeping
-
-    chosen = _quiet(config)
-    console = Console(highlight=False)
-    keys = sealed.identities(identity) if identity is not None else []
-    with keeping.bar(console) as show:
-        restored = restoring.restore(chosen.paths.data, copy, keys, show)
-    text, code = keeping.encoded(restored)
-    if as_json:
-        print(text)
-    else:
-        keeping.restored(restored, console)
-    sys.exit(code)
-
-
-@app.command()
-def check(
-    repair: Annotated[
-        bool, typer.Option("--repair", help="Fetch what is lost from beside the copies, and delete what nobody needs.")
-    ] = False,
-    identity: Identity = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    config: Config = None,
-) -> None:
-    """Look at the database, every picture, style and copy, also while realbot runs; 1 when something is wrong."""
-    from rich.console import Console
-
-    from realbot import app as parts
-    from realbot import checkup, sealed
-    from realbot.adapters import keeping
-    from realbot.doctor import report
-
-    async def work() -> int:
-        data, copies = chosen.paths.data, chosen.backup.folder or chosen.paths.data / "backups"
-        with keeping.bar(console) as show:
-            broken = parts.styles(chosen).broken
-            found = checkup.inspect(data, copies, broken, show)
-            if repair and not found.problem:
-                await checkup.repair(data, copies, found, keys, show)
-                found = checkup.inspect(data, copies, broken, show)
-        shown = report.printed if as_json else report.shown
-        return await shown(checkup.findings(found), console)
-
-    chosen, console = _quiet(config), Console(highlight=False)
-    keys = sealed.identities(identity) if identity is not None else []
-    sys.exit(asyncio.run(work()))
-
-
-@app.command()
-def audit(
-    place: Annotated[str, typer.Option("--for", help="Only there: discord:1234, telegram:-1001234, or *.")] = "",
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    config: Config = None,
-) -> None:
-    """List who changed what within a year, also while realbot runs."""
-    import time
-
-    from rich.console import Console
-
-    from realbot.adapters import minutes
-    from realbot.audit import read
-
-    changes = read(_quiet(config).paths.data, place or None, limit, time.time())
-    if as_json:
-        print(minutes.encoded(changes))
-    else:
-        minutes.shown(changes, Console(highlight=False))
-
-
-@app.command()
 def settings(
     template: Annotated[bool, typer.Option("--template", help="Print a settings file with every default.")] = False,
     places: Annotated[
@@ -355,7 +254,7 @@ def settings(
     if template:
         print(listing.template(), end="")
         return
-    keys, found, rules = provenance.meant(places or ()), _settings(config), {}
+    keys, found, rules = provenance.meant(places or ()), commands.settings(config), {}
     if keys:
         settled = database.settled(found.paths.data)
         rules = {key: PlaceRules.load(key, data) for key, data in settled.items()}
@@ -374,24 +273,8 @@ def _undumped() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _settings(path: Path | None) -> Settings:
-    from realbot.config import Settings
-
-    found = Settings.load(path)
-    for caution in found.cautions:
-        print(f"realbot: {caution}", file=sys.stderr)
-    return found
-
-
-def _quiet(path: Path | None) -> Settings:
-    """Settings for a command that talks to a person: only what is wrong is logged."""
-    import logging
-
-    from realbot import logs
-
-    found = _settings(path)
-    logs.configure(found.secrets(), level=logging.WARNING)
-    return found
+for command in (commands.backup, commands.restore, commands.check, commands.audit):
+    app.command()(command)
 
 
 if __name__ == "__main__":
