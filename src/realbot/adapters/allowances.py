@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from realbot.adapters import words
@@ -64,13 +64,11 @@ def amount(one: Allowance, number: float) -> str:
     return words.duration(round(number) if number >= 10 else number)
 
 
-def back(one: Allowance, when: Callable[[float], str]) -> str:
-    """When it comes back; empty while nothing is used. `when` says a moment, "in 3 hours"."""
+def back(one: Allowance) -> str:
+    """When it comes back, with gaps for the moments `{when}` and `{whole}`; empty while nothing is used."""
     if one.frees is None or one.whole is None:
         return ""
-    if one.whole - one.frees < 60:
-        return _("back {when}").format(when=when(one.whole))
-    return _("some of it back {when}, all of it {whole}").format(when=when(one.frees), whole=when(one.whole))
+    return _("back {whole}") if one.whole - one.frees < 60 else _("some of it back {when}, all of it {whole}")
 
 
 def waiting(purse: Purse) -> str:

@@ -102,14 +102,15 @@ def card(purse: Purse, title: str) -> discord.Embed:
         told.append(allowances.rested(_when(purse.rested)))
     embed.description = "\n".join(told) or None
     for one in purse.allowances:
-        lines = [f"`{allowances.bar(one)}`", allowances.used(one), allowances.back(one, _when)]
+        back = allowances.back(one).format(when=_when(one.frees), whole=_when(one.whole))
+        lines = [f"`{allowances.bar(one)}`", allowances.used(one), back]
         embed.add_field(name=allowances.name(one.quota), value="\n".join(filter(None, lines)), inline=False)
     embed.set_footer(text=allowances.waiting(purse))
     return embed
 
 
-def _when(moment: float) -> str:
-    return f"<t:{int(moment)}:R>"
+def _when(moment: float | None) -> str:
+    return "" if moment is None else f"<t:{int(moment)}:R>"
 
 
 def register(front: Front) -> None:

@@ -40,9 +40,11 @@ from . import (
     phrases,
     place,
     privacy,
+    quota,
     settings,
     train,
     trained,
+    whose,
     wire,
 )
 from .albums import Albums
@@ -72,7 +74,24 @@ GRACE = 1.5
 #: Longest wait between two tries to log in, in seconds.
 LONGEST = 30.0
 #: Modules that add commands, the one that takes whatever no command is for last.
-PARTS = (cases, members, line, history, gallery, settings, privacy, guide, link, admin, inline, train, trained, imagine)
+PARTS = (
+    cases,
+    members,
+    line,
+    history,
+    whose,
+    gallery,
+    quota,
+    settings,
+    privacy,
+    guide,
+    link,
+    admin,
+    inline,
+    train,
+    trained,
+    imagine,
+)
 
 Call = Callable[[Asked], Awaitable[None]]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from realbot.adapters import banwords, changes, deeds, notices, verdicts, words
 from realbot.adapters.plain import plain
-from realbot.adapters.telegram import audits, cases, phrases, place, reloads, sayings, trainers, trainphrases
+from realbot.adapters.telegram import audits, cases, phrases, place, quota, reloads, sayings, trainers, trainphrases
 from realbot.adapters.telegram.bans import Bans, way
 from realbot.adapters.telegram.privacy import QUESTION
 from realbot.adapters.telegram.rules import Here, Rules
@@ -36,11 +36,11 @@ class Admin:
 
     def __init__(self, front: Front) -> None:
         self._front, self._studio = front, front.studio
-        self._rules, self._bans = Rules(front.studio), Bans(front)
+        self._rules, self._bans, self._quota = Rules(front.studio), Bans(front), quota.Quota(front)
 
     async def realbot(self, asked: Asked) -> None:
         """Do what follows the command and show what is now. Raises Refused."""
-        state = trainers.meant(asked.message, commanded(asked.text))
+        state = quota.meant(asked.message, trainers.meant(asked.message, commanded(asked.text)))
         if said := state.pop("said", ""):
             here = await self._here(Viewer(asked.bot, asked.user, asked.origin, asked.private))
             state = await self._bans.meant(asked, said, state["rest"], here)
@@ -60,6 +60,8 @@ class Admin:
                 return await self._rules.words(here, viewer.user, state)
             case "trainers":
                 return await trainers.draw(self._studio, here, viewer, state)
+            case "quota":
+                return await self._quota.others(here, viewer, state)
             case "bans":
                 return await self._bans.draw(here, viewer, state)
             case "moderators":
@@ -181,6 +183,9 @@ def commanded(text: str) -> dict[str, Any]:
             return {"at": verb}
         case "ban" | "unban" | "bans":
             return {"said": verb, "rest": rest.strip()}
+        case "quota":
+            number = next(filter(str.isdecimal, rest.split()), "")
+            return {"at": "quota", "whom": number, "reset": "reset" in rest.casefold().split()}
         case "limits" | "limit":
             return {"at": "limit", "name": about, "value": value} if about else {"at": "limits"}
         case "trainers" | "trainer" | "moderators" if not about or about.casefold() in ("allow", "deny"):

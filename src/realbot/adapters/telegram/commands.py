@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 #: Under which name it is remembered what Telegram was told.
 NAME = "telegram commands"
-GROUPS = ("imagine", "look", "queue", "cancel", "styles", "help")
+GROUPS = ("imagine", "look", "queue", "cancel", "whose", "quota", "styles", "help")
 #: Is listed for administrators, and for everyone where everyone may.
 TRAIN = "train"
 #: The commands of each scope; the narrowest that holds in a chat is the one that is listed there.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from realbot.adapters import words
+from realbot.adapters import allowances, words
 from realbot.adapters.files import Picture
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import files, phrases
@@ -16,9 +16,9 @@ from realbot.adapters.telegram.asked import Asked, below
 from realbot.adapters.telegram.card import heading
 from realbot.adapters.telegram.keyboard import Key, keyboard
 from realbot.adapters.telegram.limiter import USUAL
-from realbot.adapters.telegram.text import Text
+from realbot.adapters.telegram.text import Text, dead
 from realbot.errors import Invalid
-from realbot.jobs import Generate, ImageId, from_json, to_json
+from realbot.jobs import Generate, ImageId, Upscale, from_json, to_json
 
 if TYPE_CHECKING:
     from realbot.studio import Studio
@@ -49,6 +49,10 @@ class Masking:
     async def offer(self, asked: Asked, request: Generate) -> None:
         """Show which part is painted anew, with the words, and ask. Raises Refused, Down and the errors of Telegram."""
         assert request.source is not None and request.mask is not None
+        quote = await self._studio.budget.quote(asked.user, request, asked.origin)
+        if quote is not None and isinstance(quote.request, Generate):
+            request = quote.request
+        assert request.source is not None and request.mask is not None
         shown = await self._studio.overlay(asked.user, request.source, request.mask)
         detail = json.dumps(to_json(request), sort_keys=True)
         rows = [
@@ -59,15 +63,16 @@ class Masking:
         ]
         markup = await keyboard(self._studio, rows, asked.user, asked.origin.place)
         photo = await files.shown(Picture(shown, "mask.png", plain(words.alt(request), 1024)))
-        text = Text.lines([heading(request), phrases.masked()])
+        cost = map(dead, allowances.quote(quote)) if quote is not None else ()
+        text = Text.lines([heading(request), *cost, phrases.masked()])
         await files.send(asked.bot, photo, text, reply_markup=markup, rate_limit_args=USUAL, **below(asked.origin))
 
 
-def wanted(detail: str) -> Generate:
+def wanted(detail: str) -> Generate | Upscale:
     """The request that the person agreed to. Raises Invalid for a damaged one."""
     try:
         request = from_json(json.loads(detail))
     except (KeyError, TypeError, ValueError):
         raise Invalid("This button is not known any more; please ask anew.") from None
-    assert isinstance(request, Generate)
+    assert isinstance(request, Generate | Upscale)
     return request

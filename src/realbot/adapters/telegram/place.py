@@ -167,6 +167,14 @@ class Rights:
         roles = {"owners"} if owner else set()
         return replace(user, roles=frozenset(roles | ({"administrators"} if administrator else set())))
 
+    def owning(self, user: User) -> User:
+        """The person with what is known of them without asking."""
+        return replace(user, roles=user.roles | {"owners"}) if int(user.id) in self.owners else user
+
+    async def known(self, user: User, origin: Origin, studio: Studio) -> User:
+        """The person with what they are there, as far as anything is settled for that."""
+        return await self.titled(user, origin) if studio.heeds_roles(PLATFORM) else self.owning(user)
+
     async def moderator_of(self, chat: str, person: str) -> str:
         """The id of the group whose requests this person may end, empty for none."""
         return chat if await self.administrates(chat, person) else ""

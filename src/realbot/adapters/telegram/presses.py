@@ -170,7 +170,9 @@ class Presses:
                 async def masked(user: User, _: Origin) -> Request:
                     return masking.wanted(action.detail)
 
-                await self._intake.take(press.user, press.origin, update_id, masked)
+                await self._intake.take(press.user, press.origin, update_id, masked, once=press.action_id)
+                # What is told once is agreed to once.
+                await self._studio.acted(press.action_id, press.user)
                 await self._courier.delivery.remove([press.spot])
             case masking.NO:
                 await self._courier.delivery.remove([press.spot])

@@ -9,7 +9,10 @@ from realbot.adapters.telegram.text import Piece, Text, bold, code, filled, when
 from realbot.adapters.words import _
 
 #: In the order of the menu; what is for groups' administrators has its own.
-COMMANDS = ("imagine", "look", "queue", "cancel", "history", "styles", "settings", "link", "privacy", "help")
+COMMANDS = (
+    *("imagine", "look", "queue", "cancel", "history", "whose", "quota", "styles", "settings", "link", "privacy"),
+    "help",
+)
 
 
 def moment(at: float) -> Piece:
@@ -36,6 +39,8 @@ def command(name: str) -> str:
         "queue": _("your requests and when they are ready"),
         "cancel": _("give up what you asked for"),
         "history": _("your pictures: search, favourites, open"),
+        "whose": _("whether a picture was painted here: answer it with /whose"),
+        "quota": _("what you may still ask for"),
         "styles": _("all styles, with your own pictures in them"),
         "settings": _("your own defaults"),
         "link": _("one history here and on Discord"),
@@ -80,6 +85,10 @@ def history_title(*, favourites: bool) -> str:
 
 def history_hint() -> str:
     return _("/history and some words finds the pictures whose prompts hold them.")
+
+
+def whose_how() -> str:
+    return _("Answer a picture with /whose, or send one with /whose below it, and I tell whether it was painted here.")
 
 
 # Styles
@@ -272,9 +281,13 @@ def admin_how() -> str:
     return _(
         "After /realbot comes nothing, or limits, limits max_steps 20, limits max_steps reset, styles, styles allow "
         "ink, styles deny ink, styles reset, words, words block gore, words allow gore, words reset, trainers, "
-        "trainers allow 123, trainers deny 123, ban, ban 123 3 days, unban 123, bans, audit, pause, resume, clear, "
-        "stats or, for the bot's owners, reload."
+        "trainers allow 123, trainers deny 123, quota 123, quota 123 reset, ban, ban 123 3 days, unban 123, bans, "
+        "audit, pause, resume, clear, stats or, for the bot's owners, reload."
     )
+
+
+def quota_typed() -> str:
+    return _("Answer a message of theirs with /realbot quota, or write their number: /realbot quota 123.")
 
 
 def held_everywhere() -> str:

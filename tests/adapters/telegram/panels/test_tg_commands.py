@@ -10,8 +10,8 @@ from botapi_faults import Error, Limited, Status
 from realbot.adapters.languages import languages
 from realbot.adapters.telegram import commands
 
-PRIVATE = ["imagine", "look", "queue", "cancel", "history", "styles", "settings", "link", "privacy", "help"]
-GROUP = ["imagine", "look", "queue", "cancel", "styles", "help"]
+PRIVATE = ["imagine", "look", "queue", "cancel", "history", "quota", "styles", "settings", "link", "privacy", "help"]
+GROUP = ["imagine", "look", "queue", "cancel", "quota", "styles", "help"]
 
 
 @pytest.fixture(autouse=True)

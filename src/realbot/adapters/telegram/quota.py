@@ -1,0 +1,98 @@
+"""/quota: what a person may still ask for, and when more comes back; administrators see and hand back that of others.
+
+In a group it is what holds there, with the limits of the group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from telegram import Message
+
+from realbot.adapters import allowances, sentences
+from realbot.adapters.plain import plain
+from realbot.adapters.telegram import place, sayings
+from realbot.adapters.telegram.privacy import QUESTION
+from realbot.adapters.telegram.screens import Screen, Viewer, to
+from realbot.adapters.telegram.text import Piece, Text, bold, filled, small
+from realbot.adapters.telegram.trainers import called
+from realbot.errors import Invalid
+from realbot.jobs import Origin, User
+
+if TYPE_CHECKING:
+    from realbot.adapters.telegram import Front
+    from realbot.adapters.telegram.asked import Asked
+    from realbot.budget import Purse
+
+    from .rules import Here
+
+
+def register(front: Front) -> None:
+    quota = Quota(front)
+    front.command("quota", quota.show)
+    front.screens.add("quota", quota.draw)
+
+
+class Quota:
+    """The command and its screen, and the screen of administrators."""
+
+    def __init__(self, front: Front) -> None:
+        self._front, self._studio = front, front.studio
+
+    async def show(self, asked: Asked) -> None:
+        await self._front.screens.open(asked, "quota")
+
+    async def draw(self, viewer: Viewer, state: dict[str, Any]) -> Screen:
+        """What is left of each limit in force there."""
+        user = await self._front.rights.known(viewer.user, viewer.origin, self._studio)
+        purse = await self._studio.budget.purse(user, viewer.origin)
+        return Screen(card(purse, allowances.title()), [[to(f"🔄 {sentences.refresh()}", "quota")]])
+
+    async def others(self, here: Here, viewer: Viewer, state: dict[str, Any]) -> Screen:
+        """The same of somebody else, after it was handed back. The caller has checked who asks. Raises Invalid."""
+        number = str(state.get("whom", ""))
+        if not number.isdecimal():
+            raise Invalid(f"{allowances.whom()} {sayings.quota_typed()}")
+        name = plain(await called(viewer, here, number), 64)
+        origin = here.origin or Origin(place.PLATFORM)
+        whom = await self._front.rights.known(User(place.PLATFORM, number), origin, self._studio)
+        note = ""
+        if state.get("reset"):
+            by = self._front.rights.owning(viewer.user)
+            # Whose bot it is hands back what counts everywhere.
+            await self._studio.budget.reset(whom, by, None if "owners" in by.roles else here.key)
+            note = allowances.handed_back(name)
+        purse = await self._studio.budget.purse(whom, origin)
+        text = card(purse, allowances.title_of(name))
+        give = replace(
+            to(f"↩ {allowances.hand_back()}", "realbot", style="danger", uses=1, at="quota", whom=number, reset=True),
+            days=QUESTION,
+        )
+        return Screen(text, [[give], [here.back()]], note=note)
+
+
+def meant(message: Message, state: dict[str, Any]) -> dict[str, Any]:
+    """The state of the screen that a command asks for, with the person whose message it answers."""
+    answered = place.answered(message)
+    if state.get("at") != "quota" or state.get("whom") or answered is None or answered.from_user is None:
+        return state
+    return state if place.anonymous(answered) else {**state, "whom": str(answered.from_user.id)}
+
+
+def card(purse: Purse, title: str) -> Text:
+    """Each limit in force with what is used of it, what is left, and when it comes back."""
+    parts: list[str | Piece | Text] = [bold(title)]
+    if purse.exempt:
+        parts.append(allowances.exempt())
+    if not purse.allowances:
+        parts.append(allowances.unlimited())
+    if purse.rested is not None:
+        parts.append(filled(allowances.rested("{when}"), when=sayings.moment(purse.rested)))
+    for one in purse.allowances:
+        parts += [Text("\n", allowances.name(one.quota)), allowances.bar(one), allowances.used(one)]
+        if one.frees is not None and one.whole is not None:
+            moments = {"when": sayings.moment(one.frees), "whole": sayings.moment(one.whole)}
+            parts.append(filled(allowances.back(one), **moments))
+    parts.append(Text("\n", small(allowances.waiting(purse))))
+    return Text.lines(parts)
