@@ -207,6 +207,10 @@ async def everything(r: Rig, user: User) -> str:
     told += [await r.studio.history(user, favourites=True), await r.studio.preferences(user)]
     told += [r.studio.waiting(user), r.studio.line(), await r.studio.stats("discord:1")]
     told.append(await r.studio.defaulted(user, Generate(prompt="x"), ROOM))
+    told += [await r.studio.linked(user), r.studio.trained(user), r.studio.styles(ROOM, user)]
+    told += [await r.studio.budget.purse(user, ROOM), r.studio.limits(user, ROOM), r.studio.settled(ROOM, user)]
+    told.append(await r.studio.budget.quote(user, Generate(prompt="x", seed=1), ROOM))
+    told += [await r.studio.history(user, 10, search=word) for word in ("mark", "annmark", "bobmark", "twinmark")]
     path = await r.studio.export(user)
     with zipfile.ZipFile(path) as archive:
         told += [archive.namelist(), archive.read("realbot.json").decode()]
@@ -257,6 +261,14 @@ async def test_P6_P8_two_people_never_see_each_other_in_anything_they_ask(tmp_pa
                     for image in images[other]:
                         with pytest.raises(Refused):
                             await r.studio.picture(user, image)
+                        with pytest.raises(Refused):
+                            await r.studio.source(user, image)
+                    if images[other]:
+                        # Whoever holds a picture learns that it is ours, not whose it is or what was asked for.
+                        data = (await r.store.picture(images[other][-1])).read_bytes()
+                        ours = await r.studio.finder.whose(user, data, ROOM)
+                        assert ours is not None
+                        assert ours.entry is None
         assert all(jobs.values())
 
 
