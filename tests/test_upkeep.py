@@ -8,9 +8,11 @@ import random
 import time
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from realbot import backups, database
+from realbot.config import Settings
 from realbot.errors import ConfigError
 from realbot.inbox import Parcel
 from realbot.jobs import Generate, Origin, User
@@ -83,6 +85,21 @@ async def test_P17_nothing_is_older_than_thirty_days_but_favourites_and_what_wai
         assert not any(b"canary %d" % day in told for day in range(10, 59))
         assert "older than it may be" not in caplog.text
         assert upkeep.check().state == "well"
+
+
+async def test_P17_nothing_stays_of_work_that_is_long_over(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with Store.open(data) as store:
+        names = ("web/a/old.webp", "spool/job#1-0.png", ".copy-1/realbot.db", "web/b/new.webp", "spool/job#2-0.png")
+        for n, name in enumerate(names):
+            path = data / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x")
+            age = 8 * DAY if n < 3 else 60
+            os.utime(path, (time.time() - age,) * 2)
+        os.utime(data / ".copy-1", (time.time() - DAY,) * 2)
+        await kept(store, Time()).retain()
+        assert [name for name in names if (data / name).exists()] == ["web/b/new.webp", "spool/job#2-0.png"]
 
 
 async def test_P17_what_is_kept_for_too_long_is_told(
@@ -274,10 +291,13 @@ async def test_what_fails_is_logged_and_everything_else_goes_on(
         assert TICK == 10.0
 
 
-async def test_P22_recipients_that_are_none_keep_realbot_from_starting(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"backup\.recipients"):
-        async with rig(tmp_path, sections={"backup": {"recipients": ["age1x"]}}):
-            pass
+def test_P22_recipients_that_are_none_are_no_settings() -> None:
+    for keys in ("age1x", "AGE-SECRET-KEY-1X", "ssh-ed25519 AAAA"):
+        with pytest.raises(ConfigError, match=r"backup\.recipients.*is not a public key of age"):
+            Settings.load(environ={"REALBOT_BACKUP__RECIPIENTS": keys})
+    public = str(pyrage.x25519.Identity.generate().to_public())
+    found = Settings.load(environ={"REALBOT_BACKUP__RECIPIENTS": f"{public},{public}"})
+    assert found.backup.recipients == (public, public)
 
 
 async def test_P12_P14_a_restored_copy_of_a_studio_paints_nothing_of_whoever_is_gone(tmp_path: Path) -> None:

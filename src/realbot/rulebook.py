@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any, Literal
 
@@ -269,6 +270,15 @@ class Backup(Section):
     """Copy pictures and trained styles too, each once."""
     recipients: tuple[str, ...] = ()
     """Public keys of age (age1…) for which the copies are encrypted; only the private key opens them again."""
+
+    @field_validator("recipients")
+    @classmethod
+    def _keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for key in value:
+            if not re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", key):
+                told = {"key_told": key[:12]}
+                raise PydanticCustomError("recipient", "{key_told}… is not a public key of age (age1…)", told)
+        return value
 
 
 class Monitor(Section):

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from .errors import QueueFull
@@ -30,6 +30,8 @@ SPARE = {
     ".copy-*": 3600.0,
     ".restore-*": 3600.0,
 }
+#: What never stays, however much room there is: it holds what people asked for.
+PASSING = {"web/**/*": 86_400.0, "spool/*#*": 7 * 86_400.0, ".copy-*": 3600.0, ".restore-*": 3600.0}
 
 
 class Space:
@@ -64,19 +66,27 @@ class Space:
 
     def tidy(self, now: float) -> int:
         """Delete what can be made again, never a picture of the history; return how many bytes. Blocks on the disk."""
+        gone = self._clear(SPARE, now)
+        self._looked = float("-inf")
+        return gone
+
+    def sweep(self, now: float) -> None:
+        """Delete what is left of work that is long over. Blocks on the disk."""
+        self._clear(PASSING, now)
+
+    def _clear(self, spare: Mapping[str, float], now: float) -> int:
         gone = 0
-        for path, size in list(self._spare(now)):
+        for path, size in list(self._spare(spare, now)):
             with contextlib.suppress(OSError):
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
                 else:
                     path.unlink()
                 gone += size
-        self._looked = float("-inf")
         return gone
 
-    def _spare(self, now: float) -> Iterator[tuple[Path, int]]:
-        for pattern, age in SPARE.items():
+    def _spare(self, spare: Mapping[str, float], now: float) -> Iterator[tuple[Path, int]]:
+        for pattern, age in spare.items():
             for path in self.folder.glob(pattern):
                 with contextlib.suppress(OSError):
                     found = path.lstat()

@@ -92,6 +92,7 @@ class Upkeep:
         before = now - days * DAY if days else 0.0
         await self._store.expire(before)
         await asyncio.to_thread(self._store.unpacked)
+        await asyncio.to_thread(self._store.space.sweep, time.time())
         left = await self._store.older(before)
         self._left = ", ".join(f"{count} {name}" for name, count in left.items())
         if left:
