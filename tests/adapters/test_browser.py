@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from browsing import DESKTOP, PHONE, Person, until_async
 
-from studios import until
+from studios import settings, until
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -160,3 +160,17 @@ async def test_a_picture_can_be_pasted_and_dropped(browser, bench, url):
         request = bench.pool.works[-1].request
         assert request["source"]
         assert request["reference"]
+
+
+async def test_the_sliders_follow_the_limits_when_the_page_is_opened_again(browser, bench, url):
+    async with Person(browser, url, DESKTOP) as person:
+        steps = person.page.get_by_label("number input for Steps")
+        assert await steps.get_attribute("max") == "100"
+        bench.studio.configure(settings(limits={"max_steps": 150, "max_side": 192}))
+        await person.page.reload()
+        await until_async(lambda: steps.get_attribute("max"), "150")
+        assert await person.page.get_by_label("number input for Width").get_attribute("max") == "192"
+        await steps.fill("120")
+        await person.imagine("a frog")
+        await until(bench.pool.working)
+        assert bench.pool.works[-1].request["steps"] == 120

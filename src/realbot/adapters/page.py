@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
@@ -38,8 +38,9 @@ class Visits(Protocol):
         """The width and height that are painted from a picture."""
 
 
-def build(studio: Studio, visits: Visits, limits: Any) -> gr.Blocks:
-    """The page; `limits` are the ranges of its sliders."""
+def build(studio: Studio, visits: Visits, now: Callable[[], Any]) -> gr.Blocks:
+    """The page; `now` tells the limits, which are the ranges of its sliders."""
+    limits = now()
     preset, labels = studio.preset(), words.LABELS
     with gr.Blocks(title="realbot", analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as demo:
         with gr.Column(elem_id="desk"):
@@ -104,10 +105,15 @@ def build(studio: Studio, visits: Visits, limits: Any) -> gr.Blocks:
         def styles_now() -> Any:
             return gr.HTML(choices=choices(studio.styles()))
 
+        def ranges_now() -> list[Any]:
+            """Limits may have changed since the page was built."""
+            return [gr.Slider(minimum=low, maximum=high) for low, high in _ranges(preset, now()).values()]
+
         go.click(imagine, form, notice, **SUBMIT)
         board.reuse(reuse, None, [*form, notice], **SUBMIT)
         pictures.begin(begin, None, [dials["width"], dials["height"]], **SUBMIT)
         demo.load(styles_now, None, picker, **LOCAL)
+        demo.load(ranges_now, None, [dials[name] for name in _ranges(preset, limits)], **LOCAL)
     demo.queue(max_size=200)
     return demo
 
@@ -162,24 +168,34 @@ def usual(studio: Studio, request: Generate, name: str) -> float | None:
     return found
 
 
+def _ranges(preset: Any, limits: Any) -> dict[str, tuple[float, float]]:
+    """From where to where the sliders go whose ends are limits."""
+    return {
+        "width": sides(preset, limits),
+        "height": sides(preset, limits),
+        "steps": (1, limits.max_steps),
+        "count": (1, max(limits.max_count, 2)),
+        "guidance": (0, limits.max_guidance),
+    }
+
+
 def _dials(preset: Any, limits: Any, schedulers: Sequence[str]) -> dict[str, Any]:
     """The controls under the styles, by name."""
     labels, dials, sizes = words.LABELS, {}, shapes(preset)
-    low, high = sides(preset, limits)
+    span = _ranges(preset, limits)
     shape = gr.Radio(list(sizes), value="Square", label=labels["shape"], elem_id="shape")
     gr.HTML(html_template=file("unfold.html"), caption=labels["settings"], js_on_load=None, elem_id="unfold")
     with gr.Column(elem_id="more"):
         with gr.Row():
-            dials["width"] = gr.Slider(low, high, preset.width, step=MULTIPLE, label=labels["width"])
-            dials["height"] = gr.Slider(low, high, preset.height, step=MULTIPLE, label=labels["height"])
+            dials["width"] = gr.Slider(*span["width"], preset.width, step=MULTIPLE, label=labels["width"])
+            dials["height"] = gr.Slider(*span["height"], preset.height, step=MULTIPLE, label=labels["height"])
         with gr.Row():
-            most = limits.max_steps
-            dials["steps"] = gr.Slider(1, most, min(preset.steps, most), step=1, label=labels["steps"])
-            dials["count"] = gr.Slider(1, max(limits.max_count, 2), 1, step=1, label=labels["count"])
+            steps = min(preset.steps, limits.max_steps)
+            dials["steps"] = gr.Slider(*span["steps"], steps, step=1, label=labels["steps"])
+            dials["count"] = gr.Slider(*span["count"], 1, step=1, label=labels["count"])
         with gr.Row():
             dials["guidance"] = gr.Slider(
-                0,
-                limits.max_guidance,
+                *span["guidance"],
                 min(preset.guidance, limits.max_guidance),
                 step=0.1,
                 label=labels["guidance"],

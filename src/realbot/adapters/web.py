@@ -107,7 +107,7 @@ class Page:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ.update(QUIET, GRADIO_TEMP_DIR=str(self._folder))
         page = importlib.import_module("realbot.adapters.page")
-        demo = page.build(self._studio, routes, self._limits())
+        demo = page.build(self._studio, routes, self._limits)
         table = [*routes.table(), *Sources(self._studio).table()]
         return Door(
             mounted(demo, table),
