@@ -71,6 +71,7 @@ class Intake:
     ) -> Job | Payload:
         """The job, or what is asked before there is one."""
         origin = place.origin(interaction, private=private)
+        self._studio.gate.admit(user, origin)
         request = await wish(user, origin)
         if isinstance(request, Masked):
             return await self.masking.question(user, request, origin, interaction.token)

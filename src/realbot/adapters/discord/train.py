@@ -153,6 +153,7 @@ class Train:
     def _allowed(self, interaction: Interaction) -> tuple[User, Origin]:
         """Who asks and where. Raises Blocked when they may not train there."""
         user, origin = place.user(interaction), place.origin(interaction)
+        self._studio.gate.admit(user, origin)
         if not self._studio.may_train(user, origin):
             raise Blocked(lessonwords.some_people())
         return user, origin

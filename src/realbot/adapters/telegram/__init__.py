@@ -152,7 +152,8 @@ class Front:
                 await asked.reply(phrases.anonymous())
                 return
             try:
-                await call(asked)
+                user = await self.rights.known(asked.user, asked.origin, self.studio)
+                await call(replace(asked, user=user))
             except Refused as error:
                 await asked.refuse(error)
             except (TelegramError, Down):

@@ -42,6 +42,7 @@ class Intake:
         asking. Raises Refused.
         """
         user = await self._rights.known(user, origin, self._studio)
+        self._studio.gate.admit(user, origin)
         request = await wish(user, origin)
         if isinstance(request, Train):
             # Who may train depends on what they are there.

@@ -110,8 +110,9 @@ class Presses:
         if query.message is None or action_id is None:
             log.warning("a button that is none of ours was pressed")
             raise Invalid(captions.gone())
-        user = place.user(query.from_user)
-        press = Press(query, user, await self._moves.origin(place.pressed(query)), action_id)
+        origin = await self._moves.origin(place.pressed(query))
+        user = await self._rights.known(place.user(query.from_user), origin, self._studio)
+        press = Press(query, user, origin, action_id)
         press.action = await self._acted(press)
         if press.action.verb == SCREEN:
             await self._studio.acted(action_id, user)  # The press that counts, where a button has only one.

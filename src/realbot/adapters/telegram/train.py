@@ -62,6 +62,7 @@ class Lessons:
     async def train(self, asked: Asked) -> None:
         """Begin a set, give the open one another name, or show it again. Raises Refused."""
         user = await self._front.rights.titled(asked.user, asked.origin)
+        self._studio.gate.admit(user, asked.origin)
         if not self._studio.may_train(user, asked.origin):
             raise Blocked(lessonwords.some_people())
         gathering = await self._sets.find(user, asked.origin.place)

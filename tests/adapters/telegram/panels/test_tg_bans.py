@@ -185,6 +185,27 @@ async def test_the_list_is_shown_in_private_has_pages_and_lifts_bans(world):
     assert len(banned(world)) == 7
 
 
+async def test_a_banned_person_is_told_before_anything_is_begun(world):
+    await world.carl.ask(world.group, f"/realbot ban {world.anna.id} 1 day")
+    world.anna.join(world.group, ADMINISTRATOR)
+    for command in ("/imagine a frog", "/train dots dotty"):
+        answer = await world.anna.ask(world.group, command)
+        assert answer.words.startswith("You are banned here until"), answer.words
+    assert not world.home.easel.works
+
+
+class TestLists:
+    @pytest.fixture
+    def sections(self):
+        return {"access": {"denied": ("telegram:role:administrators",)}}
+
+    async def test_roles_and_owners_are_found_out_where_a_list_names_some(self, world):
+        assert "You may not ask this bot" in (await world.carl.ask(world.group, "/imagine a frog")).words
+        assert "You may not ask this bot" not in (await world.anna.ask(world.group, "/imagine a frog")).words
+        world.root.join(world.group, ADMINISTRATOR)
+        assert "You may not ask this bot" not in (await world.root.ask(world.group, "/imagine a cat")).words
+
+
 async def test_somebody_is_chosen_among_those_who_asked_lately(world):
     for person in (world.anna, world.bert, world.carl):
         await world.ask(person, "a frog")
