@@ -6,12 +6,14 @@ import asyncio
 import logging
 import os
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from pupils import lesson
 from realbot.config import Settings
 from realbot.errors import OverQuota
 from realbot.jobs import Done, Origin, User, Waiting
@@ -120,6 +122,21 @@ async def test_a_model_that_there_is_not_is_found_before_the_restart(file):
     file.write_text("[model]\nname = 'flux-def'\n[limits]\nper_day = 1\n")
     assert "flux-dev" in (await reload.now()).trouble
     assert reload.settings.limits.per_day == 20
+
+
+async def test_a_training_begins_when_its_hours_are_opened(tmp_path, file):
+    async with running(tmp_path, file) as r:
+        hour = time.localtime().tm_hour
+        rest = "[limits]\nwaiting_per_user = 9\n[training]\nroles = ['everyone']\n"
+        file.write_text(f"{rest}hours = '{(hour + 8) % 24}-{(hour + 9) % 24}'\n")
+        await r.studio.reload.now()
+        training = await lesson(r)
+        await until(lambda: isinstance(training.status, Waiting) and training.status.until is not None)
+        assert r.pool.working() is None
+        file.write_text(f"{rest}hours = ''\n")
+        await r.studio.reload.now()
+        await until(r.pool.working)
+        assert r.pool.works[-1].key.job == training.id
 
 
 async def test_overrides_come_go_and_change(tmp_path, file):
@@ -281,6 +298,21 @@ async def test_half_a_file_is_not_taken_for_the_whole(file):
                     await asyncio.sleep(0.03)
         await until(lambda: reload.settings.limits.waiting_per_user == 8)
     assert seen == {(20, 8)}
+
+
+async def test_settings_that_came_through_a_pipe_are_not_read_again_as_an_empty_file(tmp_path):
+    pipe = tmp_path / "realbot.toml"
+    os.mkfifo(pipe)
+    writing = asyncio.create_task(asyncio.to_thread(pipe.write_text, "[limits]\nper_day = 20\n"))
+    reload = Reload(await asyncio.to_thread(Settings.load, pipe, {}))
+    await writing
+    assert reload.settings.limits.per_day == 20
+    async with watched(reload):
+        await asyncio.sleep(0.2)
+        assert reload.trouble == ""
+        assert "start realbot anew" in (await reload.now()).trouble
+        await asyncio.sleep(0.2)
+    assert reload.settings.limits.per_day == 20
 
 
 async def test_the_same_trouble_is_logged_once(file, caplog):

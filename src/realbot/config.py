@@ -155,6 +155,11 @@ class Settings(BaseSettings):
 
     def again(self) -> Settings:
         """What the same file and environment say now. Raises ConfigError as `load`."""
+        for file in self.files:
+            if file.exists() and not file.is_file():
+                # A pipe is empty by now, or never ends.
+                message = f"{file} is no ordinary file, so it can be read only once: start realbot anew instead."
+                raise ConfigError(message, key=file.name)
         return self if self._loaded is None else type(self).load(*self._loaded)
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -158,6 +159,8 @@ def _state(file: Path) -> object:
         found = file.stat()
     except OSError as error:
         return error.errno
+    if not stat.S_ISREG(found.st_mode):
+        return stat.S_IFMT(found.st_mode)
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
