@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from importlib import resources
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from realbot.adapters import captions, retouch, words
+from realbot.adapters import captions, finds, retouch, verdicts, words
 from realbot.adapters.buttons import FACTORS, PANS, ZOOMS
 from realbot.adapters.words import _
+from realbot.cases import Case
 from realbot.jobs import Cancelled, Done, Failed, Generate, Job, Request, Running, Waiting
+from realbot.veil import Veil
 
 if TYPE_CHECKING:
     from realbot.entries import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the pictures of a job may be seen, and for withheld ones why, and whether somebody can be asked."""
+
+    veil: Veil = "pass"
+    case: Case | None = None
+    reached: bool = False
+
+
+PLAIN = Look()
 
 
 def button(action: str, job_id: str, label: str, kind: str = "", **data: str) -> str:
@@ -24,17 +40,18 @@ def button(action: str, job_id: str, label: str, kind: str = "", **data: str) ->
     )
 
 
-def picture(request: Request, image: str, *, index: int = 0) -> str:
-    """One picture that opens in full when it is pressed."""
+def picture(request: Request, image: str, *, index: int = 0, veiled: bool = False) -> str:
+    """One picture that opens in full when it is pressed; a veiled one is seen only after a first press."""
     size = shape = ""
     # One that was painted in parts has the shape of its source, which only the picture itself tells.
     if isinstance(request, Generate) and request.width and request.height and not request.mask:
         size = f' width="{request.width}" height="{request.height}"'
         shape = f' style="--w:{request.width};--h:{request.height}"'
     name = f"{words.alt(request)}" + (f" ({index + 1})" if index else "")
+    lift = f'<span class="lift">{escape(verdicts.lift())}</span>' if veiled else ""
     return (
-        f'<a class="shot" data-key="{image}" href="picture/{image}" target="_blank" rel="noopener"{shape}>'
-        f'<img src="picture/{image}" alt="{escape(name)}"{size}></a>'
+        f'<a class="shot{" veiled" if veiled else ""}" data-key="{image}" href="picture/{image}" target="_blank"'
+        f' rel="noopener"{shape}><img src="picture/{image}" alt="{escape(name)}"{size}>{lift}</a>'
     )
 
 
@@ -95,9 +112,23 @@ def facts(request: Request, done: Done | None) -> str:
     return f'{origins(request)}<dl class="facts">{rows}</dl>'
 
 
-def done(job_id: str, request: Request, status: Done, *, favourite: bool | None = None) -> str:
+def closed(job_id: str, request: Request, look: Look) -> str:
+    """A finished job whose picture is withheld."""
+    ask = button("appeal", job_id, verdicts.appeal()) if look.reached and verdicts.appealable(look.case) else ""
+    return (
+        f'<article class="card closed" data-key="{escape(job_id)}" data-phase="closed">'
+        f'<div class="about" data-key="about"><h2>{escape(words.subject(request))}</h2>'
+        f'<p class="says" role="status">{escape(verdicts.withheld(look.case, reached=look.reached))}</p>'
+        f'<div class="acts">{ask}{button("forget", job_id, words.LABELS["delete"], "quiet")}</div></div></article>'
+    )
+
+
+def done(job_id: str, request: Request, status: Done, *, favourite: bool | None = None, look: Look = PLAIN) -> str:
     """A finished job: its pictures, its recipe and what can be done with it."""
-    shots = "".join(picture(request, image, index=i) for i, image in enumerate(status.images))
+    if look.veil == "withhold":
+        return closed(job_id, request, look)
+    veiled = look.veil == "spoiler"
+    shots = "".join(picture(request, image, index=i, veiled=veiled) for i, image in enumerate(status.images))
     notes = "".join(f'<p class="note">{escape(sentence)}</p>' for sentence in words.notes(status))
     # An enlargement has no words and no seed: it is the same every time.
     fresh = again = reuse = recipe = ""
@@ -121,7 +152,7 @@ def done(job_id: str, request: Request, status: Done, *, favourite: bool | None 
         )
     badge = f'<span class="badge">{escape(words.LABELS["cached"])}</span>' if status.cached else ""
     return (
-        f'<article class="card done" data-key="{escape(job_id)}" data-phase="done">'
+        f'<article class="card done{" veiled" if veiled else ""}" data-key="{escape(job_id)}" data-phase="done">'
         f'<div class="shots many{len(status.images)}" data-key="shots">{shots}</div>'
         f'<div class="about" data-key="about">{badge}<h2>{escape(words.subject(request))}</h2>'
         f'<p class="says" role="status">{escape(words.say(status))}</p>{notes}'
@@ -184,20 +215,20 @@ def over(job_id: str, request: Request, status: Failed | Cancelled) -> str:
     )
 
 
-def ended(job: Job, *, favourite: bool | None = None) -> str:
+def ended(job: Job, *, favourite: bool | None = None, look: Look = PLAIN) -> str:
     """The card of a job that is over, however it ended."""
     match job.status:
         case Done() as status:
-            return done(job.id, job.request, status, favourite=favourite)
+            return done(job.id, job.request, status, favourite=favourite, look=look)
         case Failed() | Cancelled() as status:
             return over(job.id, job.request, status)
     return under_way(job)
 
 
-def remembered(entry: Entry) -> str:
+def remembered(entry: Entry, look: Look = PLAIN) -> str:
     """The card of a picture in the history."""
     status = Done(entry.images, entry.seed, entry.seconds, entry.cached, entry.notes)
-    return done(entry.id, entry.request, status, favourite=entry.favourite)
+    return done(entry.id, entry.request, status, favourite=entry.favourite, look=look)
 
 
 def welcome(engine: str = "") -> str:
@@ -213,10 +244,11 @@ def welcome(engine: str = "") -> str:
     )
 
 
-def stage(active: Sequence[Job], latest: Job | None, entry: Entry | None, engine: str = "") -> str:
+def stage(active: Sequence[Job], latest: Job | None, entry: Entry | None, engine: str = "", look: Look = PLAIN) -> str:
     """The large part of the page: the job being painted, else the last one that ended, else a welcome.
 
-    `entry` is the newest of the history, `engine` what is wrong with the engine, empty when nothing is.
+    `entry` is the newest of the history, `engine` what is wrong with the engine, empty when nothing is, and `look` how
+    the picture may be seen that is shown large.
     """
     if active:
         first = next((job for job in active if isinstance(job.status, Running)), active[0])
@@ -225,21 +257,29 @@ def stage(active: Sequence[Job], latest: Job | None, entry: Entry | None, engine
         return large + (f'<ul class="turns" data-key="turns">{rest}</ul>' if rest else "")
     if latest is not None:
         # The history may be a moment behind; what has just been painted is nobody's favourite yet.
-        return ended(latest, favourite=entry is not None and entry.id == latest.id and entry.favourite)
-    return welcome(engine) if entry is None else remembered(entry)
+        return ended(latest, favourite=entry is not None and entry.id == latest.id and entry.favourite, look=look)
+    return welcome(engine) if entry is None else remembered(entry, look)
 
 
-def gallery(entries: Sequence[Entry], *, more: bool, searching: bool) -> str:
-    """A person's own pictures, newest first and each once; each opens its card."""
+def gallery(
+    entries: Sequence[Entry], *, more: bool, searching: bool, veils: Mapping[str, Veil] = MappingProxyType({})
+) -> str:
+    """A person's own pictures, newest first and each once; each opens its card. `veils` are by the ids of jobs."""
     tiles: dict[str, str] = {}
     for entry in entries:
-        text = escape(words.alt(entry.request))
-        star = '<span class="star" aria-hidden="true">★</span>' if entry.favourite else ""
+        veil = veils.get(entry.id, "pass")
+        kind = "tile veiled" if veil == "spoiler" else "tile"
+        mark = ("★" if entry.favourite else "") + (finds.MEANT if entry.meant else "")
+        star = f'<span class="star" aria-hidden="true">{mark}</span>' if mark else ""
+        text = escape(f"{finds.MEANT} {words.alt(entry.request)}" if entry.meant else words.alt(entry.request))
         for image in entry.images:
+            shown = f'<img loading="lazy" src="thumb/{image}" alt="{text}">'
+            if veil == "withhold":
+                shown = f'<span class="hidden">{escape(verdicts.hidden())}</span>'
             tiles.setdefault(
                 image,
-                f'<button type="button" class="tile" data-key="{image}" data-act="open" data-job="{escape(entry.id)}"'
-                f' title="{text}"><img loading="lazy" src="thumb/{image}" alt="{text}">{star}</button>',
+                f'<button type="button" class="{kind}" data-key="{image}" data-act="open" data-job="{escape(entry.id)}"'
+                f' title="{text}">{shown}{star}</button>',
             )
     if not tiles:
         sentence = words.NOTHING_FOUND if searching else words.NOTHING_YET
@@ -257,6 +297,11 @@ def login(*, wrong: bool = False) -> str:
     for name, value in texts.items():
         page = page.replace(f"{{{{{name}}}}}", escape(value))
     return page.replace("{{trouble}}", trouble)
+
+
+def administration() -> str:
+    """The way to the page of whoever runs this bot, for a browser that is logged in there."""
+    return f' · <a href="admin">{escape(words.LABELS["admin"])}</a>'
 
 
 def text(line: str) -> str:

@@ -11,7 +11,7 @@ import io
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -21,12 +21,14 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import BaseRoute, Route
 
 from realbot.adapters import cards, retouch, words
+from realbot.adapters.asks import DEAR, Asks
 from realbot.adapters.buttons import AROUND, FACTORS, sequel
 from realbot.adapters.door import person, visitor
 from realbot.adapters.sources import HERE
 from realbot.adapters.visitors import Visitor, Visitors
 from realbot.errors import NotYours, Refused
-from realbot.jobs import SEEDS, Request, Running, User, seeded
+from realbot.jobs import SEEDS, Done, Request, Running, User, seeded
+from realbot.veil import Veil
 
 if TYPE_CHECKING:
     from realbot.entries import Entry
@@ -47,8 +49,16 @@ BEAT = 15.0
 class Routes:
     """What the page asks for besides Gradio's own addresses; `stopping` ends the live streams."""
 
-    def __init__(self, studio: Studio, visitors: Visitors, stopping: asyncio.Event) -> None:
-        self._studio, self._visitors, self._stopping = studio, visitors, stopping
+    def __init__(
+        self,
+        studio: Studio,
+        visitors: Visitors,
+        stopping: asyncio.Event,
+        administers: Callable[[Asked], bool] = lambda _: False,
+    ) -> None:
+        """`administers` tells whether a browser is logged in where the bot is administered."""
+        self._studio, self._visitors, self._stopping, self._administers = studio, visitors, stopping, administers
+        self._asks = Asks(studio, visitors)
         self._thumbs: OrderedDict[str, bytes] = OrderedDict()
 
     def table(self) -> list[BaseRoute]:
@@ -60,13 +70,14 @@ class Routes:
             Route("/card/{job}", self.card),
             Route("/jobs/{job}/{action}", self.act, methods=["POST"]),
             Route("/favicon.ico", favicon),
+            *self._asks.table(),
         ]
 
-    async def ask(self, request: Request, asked: Any) -> None:
-        """Submit for the visitor behind a request of Gradio's or ours. Raises Refused."""
+    async def ask(self, request: Request, asked: Any) -> str:
+        """Submit for the visitor behind a request of Gradio's, or give what to ask first, as HTML. Raises Refused."""
         user = person(asked.cookies)
         try:
-            await self._submit(user, request)
+            return await self._asks.take(user, request)
         except NotYours:
             raise NotYours(retouch.lapsed()) from None
 
@@ -84,7 +95,8 @@ class Routes:
         if user is None:
             return PlainTextResponse(words.NEEDS_COOKIES, 403)
         limit = min(max(_number(asked.query_params.get("show"), SHOWN), 1), MOST)
-        stream = self._stream(user, limit, asked.query_params.get("search", "")[:200])
+        search = asked.query_params.get("search", "")[:200]
+        stream = self._stream(user, limit, search, administers=self._administers(asked))
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
@@ -126,11 +138,13 @@ class Routes:
             entry = await self._studio.entry(person(asked.cookies), asked.path_params["job"])
         except Refused as error:
             return PlainTextResponse(words.refusal(error), 404)
-        return HTMLResponse(cards.remembered(entry)) if entry.images else PlainTextResponse(words.GONE, 404)
+        if not entry.images:
+            return PlainTextResponse(words.GONE, 404)
+        return HTMLResponse(cards.remembered(entry, await self._look(entry.id, entry.images)))
 
     async def act(self, asked: Asked) -> Response:
         """A button of a card was pressed."""
-        job_id = asked.path_params["job"]
+        job_id, question = asked.path_params["job"], ""
         form = parse_qs((await asked.body())[:4096].decode("utf-8", "replace"))
         try:
             user = person(asked.cookies)
@@ -139,14 +153,18 @@ class Routes:
                 case "cancel":
                     await self._studio.cancel(user, job_id)
                 case "retry":
-                    await self._submit(user, request)
+                    question = await self._asks.take(user, request)
                 case "fresh":
-                    await self._submit(user, seeded(request, secrets.randbelow(SEEDS)))
+                    question = await self._asks.take(user, seeded(request, secrets.randbelow(SEEDS)))
                 case verb if verb in VERBS:
                     index = _number(form.get("index", ["0"])[0], 0)
-                    await self._submit(user, await sequel(self._studio, user, verb, job_id, index=index, origin=HERE))
+                    wish = await sequel(self._studio, user, verb, job_id, index=index, origin=HERE)
+                    question = await self._asks.take(user, wish)
                 case "favourite":
                     await self._studio.favourite(user, job_id, "on" in form)
+                    self._visitors.of(user).touch(pictures=True)
+                case "appeal":
+                    await self._studio.safety.appeal(user, job_id)
                     self._visitors.of(user).touch(pictures=True)
                 case "forget":
                     await self._studio.forget(user, job_id)
@@ -157,11 +175,15 @@ class Routes:
             return PlainTextResponse(words.refusal(error), 403)
         except Refused as error:
             return PlainTextResponse(words.refusal(error), 409)
-        return Response(status_code=204)
+        return HTMLResponse(question, DEAR) if question else Response(status_code=204)
 
-    async def _submit(self, user: User, request: Request) -> None:
-        job = await self._studio.submit(user, request, HERE)
-        self._visitors.of(user).take(job)
+    async def _look(self, job_id: str, images: Sequence[str]) -> cards.Look:
+        """How the pictures of a job may be seen by their owner."""
+        safety = self._studio.safety
+        veil = await safety.veil(job_id, images, HERE)
+        if veil != "withhold":
+            return cards.Look(veil)
+        return cards.Look(veil, await safety.case(job_id), await safety.reached(job_id))
 
     async def _path(self, asked: Asked) -> Path | None:
         try:
@@ -170,9 +192,10 @@ class Routes:
             return None
         return path if path.is_file() else None
 
-    async def _stream(self, user: User, limit: int, search: str) -> AsyncIterator[str]:
+    async def _stream(self, user: User, limit: int, search: str, *, administers: bool) -> AsyncIterator[str]:
         person = self._visitors.of(user)
         shown: dict[str, str] = {}
+        veils: dict[str, Veil] = {}
         entries: list[Entry] = []
         newest: list[Entry] = []
         seen, silent = -1, 0.0
@@ -185,8 +208,13 @@ class Routes:
                     seen = person.pictures
                     newest = await self._studio.history(user, 1)
                     entries = await self._studio.history(user, limit + 1, search=search)
-                parts = self._parts(person, newest[0] if newest else None)
-                parts["gallery"] = cards.gallery(entries[:limit], more=limit < len(entries), searching=bool(search))
+                    veil = self._studio.safety.veil
+                    veils = {entry.id: await veil(entry.id, entry.images, HERE) for entry in entries[:limit]}
+                parts = await self._parts(user, person, newest[0] if newest else None)
+                if administers:
+                    parts["foot"] += cards.administration()
+                more = limit < len(entries)
+                parts["gallery"] = cards.gallery(entries[:limit], more=more, searching=bool(search), veils=veils)
                 news = {name: text for name, text in parts.items() if shown.get(name) != text}
                 shown |= news
                 silent = 0.0 if news else silent + LOOK
@@ -199,15 +227,20 @@ class Routes:
             person.tabs -= 1
             stop.cancel()
 
-    def _parts(self, person: Visitor, newest: Entry | None) -> dict[str, str]:
+    async def _parts(self, user: User, person: Visitor, newest: Entry | None) -> dict[str, str]:
         engine = self._studio.engine()
         state = words.engine(engine.up, engine.loading, engine.device, engine.reason)
         active = person.active()
         status = active[0].status if active else None
         share = f"{status.step * 100 // max(status.steps, 1)} % · " if isinstance(status, Running) else ""
-        foot = " · ".join(filter(None, (state, words.line(*self._studio.line()))))
+        foot = " · ".join(filter(None, (state, words.line(*self._studio.line()), await self._asks.left(user))))
+        latest, look = person.last(), cards.PLAIN
+        if not active and latest is not None and isinstance(latest.status, Done):
+            look = await self._look(latest.id, latest.status.images)
+        elif not active and latest is None and newest is not None:
+            look = await self._look(newest.id, newest.images)
         return {
-            "stage": cards.stage(active, person.last(), newest, "" if engine.up else state),
+            "stage": cards.stage(active, latest, newest, "" if engine.up else state, look),
             "foot": cards.text(foot),
             "title": f"{share or ('… ' if active else '')}realbot",
         }

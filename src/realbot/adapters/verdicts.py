@@ -52,6 +52,11 @@ def found(score: float | None) -> str:
     return told.format(score=f"{score:.0%}")
 
 
+def lift() -> str:
+    """On a picture behind a spoiler."""
+    return _("Show the picture")
+
+
 def spoiler() -> str:
     """What a moderator is told of a picture behind a spoiler."""
     return _("Press the picture to see it.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from realbot.adapters import follow
 from realbot.errors import RealbotError
-from realbot.jobs import Done, Job, Running, Status, User, is_final
+from realbot.jobs import Done, Job, Origin, Running, Status, User, is_final
 
 if TYPE_CHECKING:
     from realbot.studio import Studio
@@ -100,7 +100,26 @@ class Visitors:
         self._all: OrderedDict[str, Visitor] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def reaches(self, origin: Origin) -> bool:
+        """Nobody keeps order on the page."""
+        return False
+
+    async def open(self) -> None:
+        """Nobody is asked here."""
+
+    async def redraw(self, job: Job) -> None:
+        """A picture of a visitor is shown now, or not any more."""
+        await self._studio.delivered(job.id)
+        self.of(job.user).touch(pictures=True)
+
+    async def consult(self, job: Job) -> None:
+        """Nobody is asked here."""
+
+    async def alarm(self, *, down: bool) -> None:
+        """Administrators find it where they look at the health of the bot."""
+
     async def __aenter__(self) -> Visitors:
+        self._studio.safety.windows["web"] = self
         for job in self._studio.pending("web"):
             self.of(job.user).take(job)
         return self

@@ -2,7 +2,7 @@ const byId = id => document.getElementById(id);
 const state = { stream: null, show: 24, search: '', active: '', timer: 0 };
 
 // What somebody unfolded stays so, and what a picture told of its shape.
-const OWN = { open: 'details', style: '.shot' };
+const OWN = { open: 'details', style: '.shot', 'data-shown': '.veiled' };
 
 // Brings `old` to what `fresh` is with the fewest changes, so that pictures do not flicker and focus stays.
 function morph(old, fresh) {
@@ -78,9 +78,17 @@ function open() {
 async function post(path, body) {
   try {
     const answer = await fetch(path, { method: 'POST', body: new URLSearchParams(body || {}) });
+    if (answer.status === 428) { shut(); ask(await answer.text()); return false; }
     if (!answer.ok) toast(await answer.text());
     return answer.ok;
   } catch { document.body.classList.add('offline'); return false; }
+}
+
+// What a dear request costs stands below the prompt until it is answered.
+function ask(question) {
+  const notice = document.querySelector('#notice .prose') || byId('notice');
+  notice.innerHTML = question;
+  notice.scrollIntoView({ behavior: 'smooth', block: 'center' });
 }
 
 async function view(job) {
@@ -114,6 +122,11 @@ async function copy(text) {
 
 const acts = {
   example: button => { write(button.textContent); byId('imagine').click(); },
+  appeal: async button => {
+    button.disabled = true;
+    if (await post(`jobs/${button.dataset.job}/appeal`) && byId('viewer').open) view(button.dataset.job);
+    button.disabled = false;
+  },
   cancel: button => { button.disabled = true; return post(`jobs/${button.dataset.job}/cancel`); },
   fresh: async button => { if (await post(`jobs/${button.dataset.job}/fresh`)) shut(); },
   retry: button => post(`jobs/${button.dataset.job}/retry`),
@@ -131,6 +144,12 @@ const acts = {
     scrollTo({ top: 0, behavior: 'smooth' });
     document.querySelector(`.slot[data-slot=${slot}] [type=range]`).focus({ preventScroll: true });
   },
+  agree: async button => {
+    button.disabled = true;
+    if (await post(`quotes/${button.dataset.quote}`)) button.closest('.quote').remove();
+    button.disabled = false;
+  },
+  decline: button => button.closest('.quote').remove(),
   copy: button => copy(button.closest('.recipe').querySelector('code').textContent),
   favourite: async button => {
     const { job, on } = button.dataset;
@@ -149,6 +168,8 @@ function shut() { const dialog = byId('viewer'); if (dialog.open) dialog.close()
 
 document.addEventListener('click', event => {
   if (event.target.id === 'viewer') { shut(); return; }
+  const veiled = event.target.closest('.shot.veiled:not([data-shown])');
+  if (veiled) { event.preventDefault(); veiled.dataset.shown = '1'; return; }
   const button = event.target.closest('[data-act]');
   if (button && acts[button.dataset.act]) acts[button.dataset.act](button);
 });
