@@ -71,6 +71,16 @@ def back(one: Allowance) -> str:
     return _("back {whole}") if one.whole - one.frees < 60 else _("some of it back {when}, all of it {whole}")
 
 
+def short(one: Allowance) -> str:
+    """What is left of it, in few words."""
+    left, whole = amount(one, one.left), amount(one, one.limit)
+    if one.quota.unit == "seconds":
+        return _("{left} of {all} of painting left in {span}").format(left=left, all=whole, span=span(one.quota))
+    return ngettext(
+        "{left} of {all} picture left in {span}", "{left} of {all} pictures left in {span}", int(one.limit)
+    ).format(left=left, all=whole, span=span(one.quota))
+
+
 def waiting(purse: Purse) -> str:
     return ngettext(
         "{number} of your requests is on its way, and {most} may be.",

@@ -28,8 +28,8 @@ LOCAL: Mapping[str, Any] = {"queue": False, "show_progress": "hidden", "api_visi
 class Visits(Protocol):
     """What the form asks of the visitor behind a Gradio request; each raises Refused."""
 
-    async def ask(self, request: Request, asked: gr.Request) -> None:
-        """Submit a request."""
+    async def ask(self, request: Request, asked: gr.Request) -> str:
+        """Submit a request; what is asked first about a dear one, as HTML."""
 
     async def recall(self, job_id: str, asked: gr.Request) -> Request:
         """Find an earlier one."""
@@ -82,10 +82,9 @@ def build(studio: Studio, visits: Visits, now: Callable[[], Any]) -> gr.Blocks:
 
         async def imagine(request: gr.Request, *values: Any) -> str:
             try:
-                await visits.ask(Form(*values).request(preset), request)
+                return await visits.ask(Form(*values).request(preset), request)
             except Refused as error:
                 return trouble(words.refusal(error))
-            return ""
 
         async def reuse(event: gr.EventData, request: gr.Request) -> list[Any]:
             kept = [gr.skip() for _ in form]

@@ -90,7 +90,7 @@ def card(purse: Purse, title: str) -> Text:
     if purse.rested is not None:
         parts.append(filled(allowances.rested("{when}"), when=sayings.moment(purse.rested)))
     for one in purse.allowances:
-        parts += [Text("\n", allowances.name(one.quota)), allowances.bar(one), allowances.used(one)]
+        parts += [Text("\n", bold(allowances.name(one.quota))), allowances.bar(one), allowances.used(one)]
         if one.frees is not None and one.whole is not None:
             moments = {"when": sayings.moment(one.frees), "whole": sayings.moment(one.whole)}
             parts.append(filled(allowances.back(one), **moments))
