@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sqlite3
 import zipfile
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -387,3 +389,26 @@ async def test_P15_nobody_gets_a_picture_after_their_ban_was_acknowledged_and_no
                 assert isinstance(status, Done) or (person.key in ever and status == Cancelled(CANCELLED)), status
         assert len([job for person in people[5:] for job in jobs[person.key]]) == 120
         assert late, "nothing was cancelled, so nothing was tried"
+
+
+async def test_P14_an_older_copy_of_the_database_keeps_its_bans_and_brings_no_name_back(tmp_path: Path):
+    older = tmp_path / "older.db"
+    async with rig(tmp_path) as r:
+        await r.studio.gate.ban(ANN, SERVER, BOSS, reason="frogs")
+        await r.studio.gate.ban(BOB, SERVER, BOSS)
+        await r.studio.gate.lift(BOB.key, SERVER, BOSS)
+        with closing(sqlite3.connect(r.store.folder / "realbot.db")) as db, closing(sqlite3.connect(older)) as copy:
+            db.backup(copy)
+        for user in (ANN, BOB):
+            await r.studio.erase(user)
+    for path in (tmp_path / "data").glob("realbot.db*"):
+        path.unlink()
+    older.rename(tmp_path / "data" / "realbot.db")
+    # Whoever goes on with an older copy says so.
+    (tmp_path / "data" / "realbot.commits").unlink()
+    async with rig(tmp_path) as r:
+        assert "(frogs)" in await refused(r)
+        await ask(r, BOB)
+        tables = json.dumps([*await kept(r, "SELECT * FROM bans"), *await kept(r, "SELECT * FROM audit")])
+        for trace in (ANN.key, BOB.key, "Ann", "Bob"):
+            assert trace not in tables

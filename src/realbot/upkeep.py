@@ -91,6 +91,7 @@ class Upkeep:
         now = self._clock()
         before = now - days * DAY if days else 0.0
         await self._store.expire(before)
+        await self._store.bans.lapse()
         await asyncio.to_thread(self._store.unpacked)
         await asyncio.to_thread(self._store.space.sweep, time.time())
         left = await self._store.older(before)
