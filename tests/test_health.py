@@ -22,7 +22,7 @@ class Front:
     platform, limited = "discord", 0
 
     def __init__(self) -> None:
-        self.health, self.silent = "", 0.0
+        self.health, self.silent, self.away = "", 0.0, True
 
     def pulse(self) -> float:
         return self.silent
@@ -138,6 +138,8 @@ async def test_H12_a_front_end_that_is_away_is_unready_and_one_that_tries_nothin
         front.health, front.silent = "Discord is away", 200.0
         part = await told(bench, "discord")
         assert (part.state, part.says) == ("unready", "Discord is away")
+        front.away = False
+        assert (await told(bench, "discord")).state == "poor"
         front.silent = 400.0
         part = await told(bench, "discord")
         assert (part.state, part.says) == ("stuck", "Nothing was heard or tried for 400 s.")

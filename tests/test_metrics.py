@@ -159,7 +159,7 @@ async def test_arrival_times_are_judged(seen):
 
 
 class Front:
-    platform, health, limited = "telegram", "", 3
+    platform, health, limited, away = "telegram", "", 3, False
 
     def pulse(self) -> float:
         return 0.0
@@ -169,7 +169,7 @@ async def test_front_ends_and_parts_are_looked_at(seen):
     front, metrics = Front(), seen.metrics
     seen.studio.health.watch(front)
     await metrics.sample()
-    front.limited, front.health = 5, "Telegram is away"
+    front.limited, front.health, front.away = 5, "Telegram is away", True
     await metrics.sample()
     assert value(metrics, "rate_limited_total", platform="telegram") == 5
     assert value(metrics, "front_connected", platform="telegram") == 0

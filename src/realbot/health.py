@@ -69,6 +69,10 @@ class Watched(Protocol):
         """What is not as it should be, in a few words; empty when all is well."""
 
     @property
+    def away(self) -> bool:
+        """Whether people cannot ask there at the moment."""
+
+    @property
     def limited(self) -> int:
         """How often its platform wanted to be left alone."""
 
@@ -196,7 +200,7 @@ def _front(front: Watched) -> Check:
             told = Phrase("Nothing was heard or tried for {seconds:.0f} s.", seconds=silent)
             return Part(front.platform, "stuck", told)
         if front.health:
-            return Part(front.platform, "unready", front.health)
+            return Part(front.platform, "unready" if front.away else "poor", front.health)
         return Part(front.platform, "well", Phrase("People can ask."))
 
     return check

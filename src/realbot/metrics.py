@@ -214,7 +214,7 @@ class Metrics(Observer):
         self.queue_running.set(running)
         self.lag.set(self._studio.health.probe.worst())
         for front in self._studio.health.fronts:
-            self.connected.labels(front.platform).set(front.health == "")
+            self.connected.labels(front.platform).set(not front.away)
             before = self._limits.get(front.platform, 0)
             self.limited.labels(front.platform).inc(max(0, front.limited - before))
             self._limits[front.platform] = front.limited

@@ -22,6 +22,10 @@ class Adapter(Protocol):
         """What is not as it should be, in a few words; empty when all is well."""
 
     @property
+    def away(self) -> bool:
+        """Whether people cannot ask there at the moment."""
+
+    @property
     def limited(self) -> int:
         """How often its platform wanted to be left alone."""
 

@@ -103,6 +103,11 @@ class Page:
 
         Built on a thread, because importing Gradio takes seconds, and in a loop of that thread's own, because Gradio
         opens loops that nobody closes when it finds none.
+    @property
+    def away(self) -> bool:
+        """Whether people cannot ask there at the moment."""
+        return not self.url
+
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ.update(QUIET, GRADIO_TEMP_DIR=str(self._folder))

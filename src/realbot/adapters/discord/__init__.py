@@ -97,11 +97,17 @@ class Front:
         """What is not as it should be, in a few words for an administrator; empty when all is well."""
         if not self._up.is_set() or self.client.is_closed():
             return marked.unconnected()
-        if self.client.gate.stopped or self.courier.down:
+        if self.client.away or self.client.gate.stopped or self.courier.down:
             return marked.away()
         if self.studio.safety.down:
             return verdicts.unchecked()
         return marked.stalled(self.probe.longest) if self.probe.degraded else ""
+
+    @property
+    def away(self) -> bool:
+        """Whether people cannot ask there at the moment."""
+        gone = not self._up.is_set() or self.client.is_closed() or self.client.away
+        return gone or self.client.gate.stopped > 0 or self.courier.down
 
     @property
     def limited(self) -> int:

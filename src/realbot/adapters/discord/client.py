@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds without a word from the gateway after which the connection is made anew; a heartbeat is due every 41.
 SILENCE = 50.0
+#: Seconds for which the gateway may be gone before that is told.
+BREAK = 30.0
 #: Interactions that are remembered, so that one that is told again after a break is known.
 REMEMBERED = 10_000
 #: Seconds between two tries to reach the gateway: the first, and the longest.
@@ -54,6 +56,7 @@ class Client(discord.Client):
         self._addresses = api_base, gateway
         self._met: OrderedDict[str, None] = OrderedDict()
         self._on = False
+        self._gone: float | None = None
         #: Set when there is no use in going on: the token is not valid any more, or another program has it.
         self.ended: asyncio.Future[str] | None = None
         self.setup: Callable[[], Awaitable[None]] | None = None
@@ -114,6 +117,11 @@ class Client(discord.Client):
         heard = time.perf_counter() - keeper._last_ack if keeper is not None else math.inf
         return max(0.0, min(heard, self._clock.monotonic() - tried))
 
+    @property
+    def away(self) -> bool:
+        """Whether the gateway has been gone for longer than a break that is soon mended."""
+        return self._gone is not None and self._clock.monotonic() - self._gone > BREAK
+
     def end(self, reason: str) -> None:
         """Stop serving: `serve` raises Revoked with the reason."""
         if self.ended is not None and not self.ended.done():
@@ -129,10 +137,18 @@ class Client(discord.Client):
             await self.setup()
 
     async def on_ready(self) -> None:
+        self._gone = None
         if not self._on:
             self._on = True
             if self.started is not None:
                 await self.started()
+
+    async def on_resumed(self) -> None:
+        self._gone = None
+
+    async def on_disconnect(self) -> None:
+        if self._gone is None:
+            self._gone = self._clock.monotonic()
 
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         if self.removed is not None:

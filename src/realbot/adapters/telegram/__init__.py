@@ -210,6 +210,12 @@ class Front:
         return deaf or ("Telegram is away" if self.courier.down else unchecked)
 
     @property
+    def away(self) -> bool:
+        """Whether people cannot ask there at the moment."""
+        deaf = bool(self.poller.health) and not self.settings.webhook_url
+        return not self._up or deaf or self.courier.down
+
+    @property
     def limited(self) -> int:
         """How often Telegram wanted to be left alone."""
         return self.limiter.limited + self.poller.limited
