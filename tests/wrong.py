@@ -107,4 +107,10 @@ WRONG: list[tuple[str | bytes, str, int, str]] = [
     ('[overide."discord:1".limits]\nper_day = 1', "overide", 1, "did you mean override\\?"),
     (b"# caf\xe9\n[limits]\nper_day = 1\n", "realbot.toml", 1, "is not UTF-8 text"),
     (b"[limits]\nper_day = \x00 1\n", "realbot.toml", 2, "not valid TOML: .*line 2"),
+    (
+        "[override.\"discord:1\".safety]\nchecker = 'opennsfw'",
+        'override."discord:1".safety.checker',
+        2,
+        "it must be off or that of .safety., .off., because one checker is loaded for all",
+    ),
 ]

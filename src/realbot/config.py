@@ -233,6 +233,10 @@ class Settings(BaseSettings):
                 type(section)(**{**section.model_dump(), **table})
             except ValidationError as error:
                 raise source.explained(error, type(section), _table(place, name)) from None
+            if name == "safety" and table.get("checker", "off") not in ("off", self.safety.checker):
+                key = f"{prefix}.safety.checker"
+                allowed = f'off or that of [safety], "{self.safety.checker}", because one checker is loaded for all'
+                raise ConfigError(f'{key}{source.at(key)} is "{table["checker"]}", it must be {allowed}.', key=key)
             keyed = [f"{_table(place, name)}.{quoted(key)}" for key in table]
             origins |= {key: source.origin(key) for key in keyed}
         return origins
