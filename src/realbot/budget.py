@@ -145,7 +145,8 @@ class Budget:
         if server is None and "owners" not in by.roles and by.platform != "cli":
             raise Blocked("Only the owners of this bot can hand back what counts everywhere.")
         await self._store.forgive(user, "" if server is None else checked(server), self._clock())
-        await self._store.note(server or EVERYWHERE, by.key, {"quota": "handed back"})
+        told = {"quota": "handed back", "person": user.key, "name": user.name}
+        await self._store.note(server or EVERYWHERE, by.key, told)
 
     def _purse(self, user: User, origin: Origin, usage: Usage, now: float) -> Purse:
         limits, granted = self._house.settings(origin, user).limits, self._house.granted(origin, user).limits

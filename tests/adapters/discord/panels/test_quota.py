@@ -53,7 +53,8 @@ async def test_administrators_see_what_somebody_has_left_and_hand_back_what_thei
     # Of the hour, which whoever runs the bot has set, two of three stay used.
     assert "2 of 3 used, 1 left" in said(back)
     (change, *_) = await world.rig.studio.audit(f"discord:{world.guild.id}")
-    assert (change.by, change.change) == (user(world.admin).key, {"quota": "handed back"})
+    assert (change.by, change.change["person"]) == (user(world.admin).key, user(world.anna).key)
+    assert change.change["quota"] == "handed back"
     await world.ask(world.anna, "a newt")
     with pytest.raises(OverQuota):
         await world.ask(world.anna, "a toad")

@@ -49,7 +49,8 @@ async def test_administrators_see_what_somebody_has_left_and_hand_back_what_thei
     assert "0 of 2 used, 2 left" in shown.words
     assert "2 of 3 used, 1 left" in shown.words
     (change, *_) = await world.studio.audit(f"telegram:{world.group.id}")
-    assert (change.by, change.change) == (user(world.carl).key, {"quota": "handed back"})
+    assert (change.by, change.change["person"]) == (user(world.carl).key, user(world.anna).key)
+    assert change.change["quota"] == "handed back"
     await world.ask(world.anna, "a newt")
     typed = await world.carl.ask(world.group, f"/realbot quota {world.anna.id} reset")
     # Of what whoever runs the bot has set less is left by now.
