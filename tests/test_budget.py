@@ -260,7 +260,11 @@ async def test_administrators_hand_back_what_they_settled_and_owners_everything(
             await ask(r, prompt="one more")
         now += 1
         await r.studio.budget.reset(ANN, ADMIN, "discord:1")
-        assert (await r.studio.audit("discord:1"))[0].change == {"quota": "handed back", "person": ANN.key, "name": ANN.name}
+        assert (await r.studio.audit("discord:1"))[0].change == {
+            "quota": "handed back",
+            "person": ANN.key,
+            "name": ANN.name,
+        }
         (left,) = (await r.studio.budget.purse(ANN, A)).allowances
         assert left.left == 2
         now += 1
