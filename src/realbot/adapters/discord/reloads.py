@@ -11,12 +11,13 @@ from discord.app_commands import locale_str
 from realbot.adapters import changes
 from realbot.adapters.discord import markup, panels, place
 from realbot.adapters.discord.panels import Interaction
+from realbot.adapters.plain import plain
 from realbot.errors import NotYours
 from realbot.reload import Outcome
 from realbot.studio import Studio
 
-#: Characters of a value.
-VALUE = 80
+#: Characters of a key and of a value, and of all that has changed; an embed holds 4096.
+KEY, VALUE, ROOM = 120, 80, 3800
 
 
 class Reloads:
@@ -45,9 +46,14 @@ def told(outcome: Outcome, waiting: int) -> discord.Embed:
     if outcome.trouble:
         trouble = markup.escaped(outcome.trouble, 1000)
         return discord.Embed(title=changes.refused(), description=trouble, colour=panels.COLOUR)
-    lines = [f"`{one.key}` {_value(one.old)} → **{_value(one.new)}**" for one in outcome.changes[: changes.LISTED]]
-    if len(outcome.changes) > changes.LISTED:
-        lines.append(changes.more(len(outcome.changes) - changes.LISTED))
+    lines: list[str] = []
+    for one in outcome.changes[: changes.LISTED]:
+        line = f"`{plain(one.key, KEY)}` {_value(one.old)} → **{_value(one.new)}**"
+        if sum(map(len, lines)) + len(line) > ROOM:
+            break
+        lines.append(line)
+    if len(outcome.changes) > len(lines):
+        lines.append(changes.more(len(outcome.changes) - len(lines)))
     embed = discord.Embed(title=changes.done(), description="\n".join(lines) or changes.nothing(), colour=panels.COLOUR)
     notes = [changes.waiting(waiting)] if waiting and outcome.changes else []
     if outcome.pending:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from simulated import said
 
@@ -74,3 +76,14 @@ async def test_a_long_list_of_changes_is_cut(world, file, owner):
     text = said(await world.admin.slash(world.channel, "realbot reload"))
     assert '`override."discord:20".limits.max_steps` none → **20**' in text
     assert "… and 10 more." in text
+
+
+async def test_an_answer_with_long_values_fits_into_a_message(world, file, owner):
+    owner(world.admin)
+    words = [f"*{'_' * 30}{n}" for n in range(10)]
+    rules = "\n".join(f'[override."discord:{n}".moderation]\nblocked = {words}\nstripped = {words}' for n in range(30))
+    file.write_text(f"[limits]\nper_day = 20\n{rules}\n")
+    answer = await world.admin.slash(world.channel, "realbot reload")
+    (embed,) = answer.response.embeds
+    assert 2000 < len(embed.description) <= 4096
+    assert re.search(r"… and \d+ more", embed.description)
