@@ -71,8 +71,8 @@ async def refused(r: Rig, user: User = ANN, origin: Origin = ROOM) -> str:
         ({"allowed": ("discord:11",), "denied": ("discord:1",)}, ANN, ROOM, "cannot be asked for here"),
         ({"allowed": ("discord:1",), "denied": ("discord:99", "discord:2")}, OWNER, ELSEWHERE, ""),
         ({"allowed": ("discord:1",)}, User("cli", "me"), Origin("cli"), ""),
-        ({"allowed": ("discord:1",)}, User("web", "x"), Origin("web", "page"), "neither you nor this place"),
-        ({"allowed": ("web:page",)}, User("web", "x"), Origin("web", "page"), ""),
+        ({"allowed": ("discord:1",)}, User("web", "x"), Origin("web"), "neither you nor this place"),
+        ({"allowed": ("web:page",)}, User("web", "x"), Origin("web"), ""),
     ],
 )
 async def test_lists_say_who_may_ask_and_denied_goes_over_allowed(tmp_path: Path, access, user, origin, says):

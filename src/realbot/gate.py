@@ -24,6 +24,8 @@ from .tickets import Ticket
 
 #: What stands on the card of a request that was cancelled by a ban.
 CANCELLED = Phrase("Whoever asked for this may not ask here any more.")
+#: How the lists name the web page.
+PAGE = "web:page"
 #: Characters of a reason, and of a name that is kept with a ban.
 REASON, NAME = 300, 80
 #: Seconds within which a picture that was finished when its person was banned is committed.
@@ -51,7 +53,7 @@ class Gate:
         if owns(user):
             return
         access = self._house.base.access
-        person, places = self._person(user), set(origin.keys)
+        person, places = self._person(user), _places(origin)
         if person & set(access.denied):
             raise Blocked("You may not ask this bot for pictures; whoever runs it can change that.")
         if places & set(access.denied):
@@ -72,7 +74,7 @@ class Gate:
     def exempt(self, user: User, origin: Origin) -> bool:
         """Whether cooldown, quotas and the number of waiting requests do not hold for this person there."""
         exempt = self._house.base.access.exempt
-        return bool(exempt) and bool((self._person(user) | set(origin.keys)) & set(exempt))
+        return bool(exempt) and bool((self._person(user) | _places(origin)) & set(exempt))
 
     def heeds(self, platform: str) -> bool:
         """Whether the lists name roles of a platform, so that what a person is there must be found out."""
@@ -154,6 +156,11 @@ class Gate:
         roles: Iterable[str] = (f"{user.platform}:role:{role}" for role in user.roles)
         own = {"owners"} if owns(user) else set()
         return {*self._store.people.accounts(user.key), *roles, *own}
+
+
+def _places(origin: Origin) -> set[str]:
+    """Under what the lists may name a place; the web page is one."""
+    return {*origin.keys, PAGE} if origin.platform == "web" else set(origin.keys)
 
 
 def owns(user: User) -> bool:

@@ -147,8 +147,8 @@ class Training(Section):
 
 class Access(Section):
     allowed: tuple[str, ...] = ()
-    """Who may ask: people (discord:123), servers, groups or channels (telegram:-100456) and roles (discord:role:789);
-    everyone when empty."""
+    """Who may ask: people (discord:123), servers, groups or channels (telegram:-100456), roles (discord:role:789) and
+    the web page (web:page); everyone when empty. The bot's owners always may."""
     denied: tuple[str, ...] = ()
     """Who may not ask, in the same form; this goes over allowed."""
     exempt: tuple[str, ...] = ()
