@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
+import re
 import resource
 import stat
 import sys
+import threading
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
@@ -257,3 +262,59 @@ def test_a_line_with_the_wrong_values_is_dropped_and_no_more(said):
     logging.getLogger("somebody").info("%d", "not a number")
     logging.getLogger("somebody").info("next")
     assert [json.loads(line)["message"] for line in said.getvalue().splitlines()] == ["next"]
+
+
+@pytest.fixture
+def hooks(monkeypatch):
+    """What Python does with errors that nobody caught is put back afterwards."""
+    for owner, name in ((sys, "excepthook"), (sys, "unraisablehook"), (threading, "excepthook")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    shown = warnings.showwarning
+    yield
+    logging.captureWarnings(False)
+    warnings.showwarning = shown
+
+
+def test_S4_a_crash_tells_no_secret(said, hooks):
+    """Of the program, of a thread, and where nobody can catch it."""
+    logs.capture()
+    try:
+        raise ValueError(f"https://api.telegram.org/bot{TELEGRAM}/getMe")
+    except ValueError as error:
+        sys.excepthook(ValueError, error, error.__traceback__)
+        found = SimpleNamespace(exc_type=ValueError, exc_value=error, exc_traceback=None, err_msg=None, object=None)
+        sys.unraisablehook(found)
+        found.thread = None
+        threading.excepthook(found)
+    lines = [json.loads(line) for line in said.getvalue().splitlines()]
+    assert [line["level"] for line in lines] == ["CRITICAL", "ERROR", "ERROR"]
+    assert all("bot[secret]/getMe" in line["traceback"] for line in lines)
+    assert TELEGRAM not in said.getvalue()
+
+
+def test_warnings_are_lines_too(said, hooks):
+    logs.capture()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(True)
+        warnings.warn("an old way", DeprecationWarning, stacklevel=1)
+        logging.captureWarnings(False)
+    assert "an old way" in json.loads(said.getvalue())["message"]
+
+
+#: What belongs to a person, as code calls it.
+PERSONAL = re.compile(r"\b(prompt|negative|caption)\b|\buser\b|\.user\b|\bperson\b|\borigin\b|\.place\b|\.text\b")
+
+
+def test_P18_no_line_above_debug_is_given_a_person_or_a_prompt():
+    """Whoever must be told from another is told as an alias."""
+    found = []
+    for path in sorted(Path(logs.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(ast.Attribute(ast.Name("log"), verb), args, keywords) if verb != "debug":
+                    values = [*args[1:], *(keyword.value for keyword in keywords)]
+                    said = " ".join(ast.unparse(value) for value in values)
+                    if PERSONAL.search(re.sub(r"alias\([^()]*\)|(job\.user|origin)\.platform|client\.user", "", said)):
+                        found.append(f"{path.name}:{node.lineno}: {said}")
+    assert found == []

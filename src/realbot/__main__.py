@@ -51,6 +51,7 @@ def run(config: Config = None) -> None:
     os.umask(0o077)
     chosen = commands.settings(config)
     logs.configure(chosen.secrets(), chosen.log)
+    logs.capture()
     asyncio.run(parts.run(chosen))
 
 

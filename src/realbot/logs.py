@@ -14,10 +14,12 @@ import os
 import re
 import secrets as chance
 import sys
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
+from types import TracebackType
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -146,6 +148,28 @@ def configure(secrets: Sequence[str] = (), chosen: Log | None = None, *, level: 
         logging.getLogger(name).setLevel(logging.WARNING)
     if least <= logging.DEBUG:
         log.warning("log.level is debug: what people write can be read in the log, so keep it from others")
+
+
+def capture() -> None:
+    """Warnings, and errors that nobody caught, go to the log as well: Python itself would write them out in full."""
+
+    def crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error, trace)
+        else:
+            log.critical("realbot ends because of an error", exc_info=(kind, error, trace))
+
+    def ignored(found: sys.UnraisableHookArgs) -> None:
+        error = found.exc_value or found.exc_type()
+        where = found.err_msg or f"an error in {type(found.object).__name__}"
+        log.error("nobody could catch %s", where, exc_info=(type(error), error, found.exc_traceback))
+
+    def thread(found: threading.ExceptHookArgs) -> None:
+        error = found.exc_value or found.exc_type()
+        log.error("a thread ends because of an error", exc_info=(type(error), error, found.exc_traceback))
+
+    sys.excepthook, sys.unraisablehook, threading.excepthook = crashed, ignored, thread
+    logging.captureWarnings(True)
 
 
 def _plain(chosen: Log) -> bool:

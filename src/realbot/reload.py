@@ -87,8 +87,9 @@ class Reload:
             for caution in merged.cautions:
                 if caution not in old.cautions:
                     log.warning("%s", caution)
-            told = "; ".join(f"{one.key}: {one.old or 'none'} → {one.new or 'none'}" for one in changes)
-            log.info("the settings were read anew: %s", told or "nothing has changed")
+            # Their values may name people, as in access.denied.
+            told = ", ".join(one.key for one in changes)
+            log.info("the settings were read anew: %s", told or "nothing has changed", extra={"event": "reloaded"})
             if pending:
                 log.info("these settings take effect after a restart: %s", ", ".join(pending))
             return Outcome(changes, pending)
