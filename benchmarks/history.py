@@ -30,28 +30,36 @@ THINGS = "apple frog crown penguin house boat lamp violin mushroom rocket tiger 
 COLOURS = "red blue green yellow purple orange white black".split()  # noqa: SIM905
 
 
+#: The Unix time of the first picture; one follows each second.
+BEGUN = 1e9
+#: Somebody with more than anybody has.
+EAGER = User("discord", "eager", "Eager")
+
+
 def person(n: int) -> User:
     return User("discord", str(n % PEOPLE), f"person {n % PEOPLE}")
 
 
 def fill(path: Path, rows: int, image: str) -> None:
-    """Insert finished jobs as the store writes them, in one transaction."""
+    """Insert finished jobs as the store writes them, in one transaction; `EAGER` was charged for all of them too."""
     rng = random.Random(1)
     origin = json.dumps({"platform": "discord", "place": "1", "message": "2", "thread": "", "locale": "en"})
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA foreign_keys = OFF")
-        jobs, pictures = [], []
+        jobs, pictures, charges = [], [], []
         for n in range(rows):
             user, words = person(rng.randrange(PEOPLE)), f"a {rng.choice(COLOURS)} {rng.choice(THINGS)} number {n}"
             request = json.dumps(to_json(Generate(prompt=words, seed=n, steps=12, width=128, height=128)))
-            jobs.append((f"job-{n}", user.key, user.name, request, words, origin, f"asked-{n}", f"key-{n}", 1e9 + n))
+            jobs.append((f"job-{n}", user.key, user.name, request, words, origin, f"asked-{n}", f"key-{n}", BEGUN + n))
             pictures.append((n + 1, image))
+            charges += [(f"job-{n}", key, BEGUN + n, 1, 5.0) for key in (user.key, EAGER.key)]
         db.executemany(
             "INSERT INTO jobs (id, platform, user_key, user_name, request, prompt, origin, asked_key, key, created,"
             " state, shown) VALUES (?, 'discord', ?, ?, ?, ?, ?, ?, ?, ?, 'delivered', 1)",
             jobs,
         )
         db.executemany("INSERT INTO pictures VALUES (?, 'result', 0, ?)", pictures)
+        db.executemany("INSERT INTO charges (job, user_key, at, pictures, seconds) VALUES (?, ?, ?, ?, ?)", charges)
         db.commit()
 
 
@@ -106,11 +114,12 @@ async def measure(store: Store, rows: int, filled: float, opened: float) -> None
         async def peer_search(n: int) -> None:
             bare("user_key = ? AND prompt LIKE ? AND prompt LIKE ?", person(n).key, "%red%", "%apple%")
 
+        now = BEGUN + rows
         picks = [rng.randrange(rows) for _ in range(1000)]
 
         async def put(n: int) -> None:
             request = Generate(prompt="a red apple", seed=n)
-            await store.put(f"new-{n}", person(n), request, None, Origin("discord"), None, 2e9, lambda _: None)
+            await store.put(f"new-{n}", person(n), request, None, Origin("discord"), None, now, lambda _: None)
 
         questions: list[tuple[str, Callable[[int], Awaitable[object]], Callable[[int], Awaitable[object]] | None]] = [
             ("exact answer (hit)", lambda n: store.recall(f"key-{picks[n]}", owner(picks[n])), peer),
@@ -119,17 +128,21 @@ async def measure(store: Store, rows: int, filled: float, opened: float) -> None
             ("history, newest 20", lambda n: store.history(person(n)), peer_history),
             ("history, from the middle", lambda n: store.history(person(n), 20, rows // 2), peer_history),
             ("search 'red app', 20", lambda n: store.history(person(n), search="red app"), peer_search),
-            ("usage for the limits", lambda n: store.usage(person(n), 2e9), None),
-            ("accept (synced commit)", put, None),
+            ("status of a job", lambda n: store.row(f"job-{picks[n]}", owner(picks[n])), None),
+            ("usage of an hour, a day, a month", lambda n: store.usage(person(n), now), None),
+            ("accept (synced commit), with usage", put, None),
+            (f"usage of one with {rows:,} pictures", lambda n: store.usage(EAGER, now), None),
         ]
         table = Table(title=f"{rows:,} jobs of {PEOPLE} people, {size:.0f} MB, SQLite {sqlite3.sqlite_version}")
         for heading in ("question", "median ms", "p99 ms", "without index, ms", "times faster"):
             table.add_column(heading, justify="left" if heading == "question" else "right")
-        worst = 0.0
+        worst = slowest = 0.0
         for name, ask, other in questions:
             ours = await timed(ask, 200)
             middle, late = statistics.median(ours), statistics.quantiles(ours, n=100)[98]
-            worst = max(worst, late if ask is not put else 0)
+            if name != questions[-1][0]:
+                worst = max(worst, late if ask is not put else 0)
+                slowest = max(slowest, middle)
             theirs = statistics.median(await timed(other, 5)) if other else 0.0
             ratio = (f"{theirs:.1f}", f"{theirs / middle:.0f} ×") if other else ("", "")
             table.add_row(name, f"{middle:.2f}", f"{late:.2f}", *ratio)
@@ -137,6 +150,7 @@ async def measure(store: Store, rows: int, filled: float, opened: float) -> None
         console.print(table)
         console.print(f"filled in {filled:.1f} s, opened with its integrity check in {opened:.2f} s")
         console.print(f"slowest lookup, p99: {worst:.1f} ms (target: below 20 ms)")
+        console.print(f"slowest of submit, status and list, median: {slowest:.1f} ms (target: below 50 ms)")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,11 @@ from easel import easel
 from PIL import Image
 from rich.console import Console
 
+from drawing import photo
+from exhibits import jpeg, painted
+from judges import Judge
 from realbot.adapters import cli
+from realbot.eta import Features
 from realbot.jobs import Done, Generate, Origin, User
 from studios import Rig, lora, rig, until
 
@@ -256,6 +260,20 @@ async def test_an_interrupt_cancels_the_job_and_the_engine_stops(face: Terminal)
     assert not face.bench.studio.pending("cli")
 
 
+async def test_what_a_dear_picture_costs_is_printed_first(tmp_path):
+    async with rig(tmp_path, pool=easel(tmp_path), sections={"limits": {"quote_seconds": 60}}) as bench:
+        usual = bench.studio.usual(Generate(prompt="x", steps=10))
+        for _ in range(5):
+            bench.studio._timings.record(Features.of(usual), {"denoise": 20.0})
+        face = Terminal(bench, tmp_path / "pictures", pipe=True)
+        face.folder.mkdir()
+        assert await face.run("a hut steps:4") == cli.DONE
+        assert "Painting this takes" not in await face.sees()
+        assert await face.run("a castle steps:60") == cli.DONE
+        assert "Painting this takes about" in await face.sees()
+        assert len(list(face.folder.iterdir())) == 2
+
+
 async def test_a_pipe_gets_no_bar(tmp_path):
     async with rig(tmp_path, pool=easel(tmp_path)) as bench:
         pipe = Terminal(bench, tmp_path, pipe=True)
@@ -323,3 +341,32 @@ async def test_the_styles_are_listed_as_they_are_written(tmp_path):
         text = await terminal.sees()
         assert "style:ink" in text
         assert "ink drawing" in text
+
+
+async def test_whose_a_picture_is_is_told(face: Terminal, tmp_path: Path):
+    picture, copy = photo(5, (256, 192)), tmp_path / "copy.jpg"
+    await painted(face.bench, picture, cli.USER, prompt="a lighthouse at dusk", seed=5)
+    for data, code, said in (
+        (jpeg(picture), cli.DONE, ("looks like a picture of yours", "a lighthouse at dusk")),
+        (jpeg(photo(6, (256, 192))), cli.FAILED, ("No, this is none of the pictures",)),
+        (b"hello", cli.REFUSED, ("not a PNG, JPEG or WebP picture",)),
+    ):
+        copy.write_bytes(data)
+        screen = Terminal(face.bench, face.folder)
+        assert await cli.whose(face.bench.studio, copy, console=screen.console) == code
+        text = await screen.sees()
+        assert all(one in text for one in said)
+    assert await cli.whose(face.bench.studio, tmp_path / "missing.png", console=face.console) == cli.REFUSED
+
+
+async def test_a_withheld_picture_is_not_written_and_its_history_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sections = {"safety": {"checker": "judge", "private_unsafes": "withhold"}}
+    async with rig(tmp_path, sections=sections, classifier=Judge(0.95)) as r:
+        console = Console(file=io.StringIO(), width=200)
+        code = await cli.imagine(r.studio, "a red apple steps:4", tmp_path / "x.png", console=console)
+        assert code == cli.REFUSED
+        assert "withheld" in console.file.getvalue()
+        assert not (tmp_path / "x.png").exists()
+        await cli.history(r.studio, console=console)
+        assert console.file.getvalue().rstrip().endswith("withheld")

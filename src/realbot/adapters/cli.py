@@ -17,9 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from realbot import grammar
-from realbot.adapters import final, follow, words
+from realbot.adapters import allowances, final, finds, follow, verdicts, words
 from realbot.adapters.buttons import AROUND, FACTORS, sequel
-from realbot.errors import Invalid, Refused
+from realbot.errors import Blocked, Invalid, Refused
 from realbot.jobs import (
     Cancelled,
     Done,
@@ -143,7 +143,11 @@ async def more(  # noqa: PLR0917 - what, of which picture, where to
 async def _painted(studio: Studio, asked: Callable[[], Awaitable[Request]], out: Path | None, console: Console) -> int:
     await _settle(studio)
     try:
-        job = await studio.submit(USER, await asked(), Origin("cli"))
+        request = await asked()
+        quote = await studio.budget.quote(USER, request, Origin("cli"))
+        for line in [] if quote is None else allowances.quote(quote):
+            console.print(Text(line, style="dim"))
+        job = await studio.submit(USER, request if quote is None else quote.request, Origin("cli"))
     except Refused as error:
         console.print(Text(words.refusal(error), style="red"))
         return REFUSED
@@ -214,6 +218,10 @@ async def _interrupted(studio: Studio, job: Job, console: Console) -> int:
 
 async def _deliver(studio: Studio, job: Job, done: Done, out: Path | None, console: Console) -> int:
     await studio.delivering(job.id)
+    if await studio.safety.veil(job.id, done.images, job.origin) == "withhold":
+        await studio.delivered(job.id)
+        console.print(Text(verdicts.withheld(await studio.safety.case(job.id), reached=False), style="yellow"))
+        return REFUSED
     code = DONE
     for index, image in enumerate(done.images):
         source = await studio.picture(job.user, image)
@@ -264,11 +272,28 @@ async def history(studio: Studio, *, console: Console, limit: int = 20, search: 
     for entry in entries:
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.created))
         for index, image in enumerate(entry.images):
-            path = await studio.picture(USER, image)
-            cells = (when, words.recipe(entry.request), f"{entry.seconds:.1f}") if index == 0 else ("", "", "")
-            table.add_row(*map(Text, cells), Text(str(path), overflow="fold"))
+            try:
+                path = str(await studio.picture(USER, image))
+            except Blocked:
+                path = verdicts.hidden()
+            recipe = f"{finds.MEANT} {words.recipe(entry.request)}" if entry.meant else words.recipe(entry.request)
+            cells = (when, recipe, f"{entry.seconds:.1f}") if index == 0 else ("", "", "")
+            table.add_row(*map(Text, cells), Text(path, overflow="fold"))
     console.print(table)
     return DONE
+
+
+async def whose(studio: Studio, path: Path, *, console: Console) -> int:
+    """Say whether a picture was painted here, and print the recipe of one's own."""
+    try:
+        found = await studio.finder.whose(USER, await _read(path), Origin("cli"))
+    except Refused as error:
+        console.print(Text(words.refusal(error), style="red"))
+        return REFUSED
+    console.print(Text(finds.whose(found)))
+    if found is not None and found.entry is not None:
+        console.print(Text(words.recipe(found.entry.request), style="dim"), soft_wrap=True)
+    return DONE if found is not None else FAILED
 
 
 async def styles(studio: Studio, *, console: Console) -> int:
