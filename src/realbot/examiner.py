@@ -63,7 +63,9 @@ def _folder(folder: Path) -> tuple[str, Score]:
     try:
         config = json.loads((folder / "config.json").read_bytes())
         weights = (folder / "model.safetensors").stat()
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise Unusable("folder", error.strerror or str(error)) from error
+    except ValueError as error:
         raise Unusable("folder", str(error)) from error
     import torch
     from PIL import Image

@@ -71,6 +71,7 @@ async def test_a_withheld_picture_can_be_appealed_and_released_and_kept_back_aga
         (question,) = [message for message in office.told if message.picture]
         assert question.spoiler
         assert "95%" in question.words
+        assert "Friends" in question.words
         assert "fox" not in question.words
         await shows(card, "asked to have a look")
         assert "Ask a moderator" not in card.labels

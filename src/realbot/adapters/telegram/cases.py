@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from realbot.adapters.telegram import Front
     from realbot.adapters.telegram.press import Press
     from realbot.adapters.telegram.rules import Here
+    from realbot.adapters.telegram.wire import Bot
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +165,12 @@ class Cases:
 
     async def _told(self, entry: Entry, said: str) -> Text:
         score = await self._studio.safety.score(entry)
-        return Text.lines([bold(verdicts.question()), verdicts.found(score), small(said) if said else ""])
+        group = entry.origin.server if entry.origin.platform == place.PLATFORM else ""
+        where = small(await self._title(group)) if group else ""
+        return Text.lines([bold(verdicts.question()), verdicts.found(score), where, small(said) if said else ""])
+
+    async def _title(self, number: str) -> str:
+        return await titled(self._front.bot, await self._front.moves.now(number))
 
     @staticmethod
     def _rows(entry: Entry, *, release: bool | None = None) -> Rows:
@@ -194,14 +200,15 @@ async def draw(front: Front, here: Here, viewer: Viewer, state: dict[str, Any]) 
         others = [one for one in rules.moderators if one != number]
         changed = [*others, number] if verb == "allow" else others
         rules = await front.studio.rule(here.key, viewer.user, moderators=changed)
-    names = {number: await _title(viewer, number) for number in rules.moderators}
+    names = {number: await titled(viewer.bot, number) for number in rules.moderators}
     rows = [[to(f"✖ {name}", "realbot", at="moderators", deny=number)] for number, name in names.items()]
     text = Text.lines([bold(verdicts.moderators_title()), verdicts.moderators(", ".join(names.values())),
                        small(verdicts.chat_number())])  # fmt: skip
     return Screen(text, [*rows, [here.back()]])
 
 
-async def _title(viewer: Viewer, number: str) -> str:
+async def titled(bot: Bot, number: str) -> str:
+    """The name of a chat, its number where Telegram does not tell."""
     with suppress(TelegramError, Down):
-        return plain((await viewer.bot.get_chat(int(number))).effective_name or "", 64) or number
+        return plain((await bot.get_chat(int(number))).effective_name or "", 64) or number
     return number
