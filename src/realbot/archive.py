@@ -44,6 +44,8 @@ _PROMPTS = """
 """
 #: Seconds for which a picture stays that was brought, or shown to somebody, and that no request names.
 KEEP = 3600.0
+#: Jobs that one verb deletes, and picture files that are deleted in one go.
+SOME = 50
 _HISTORY = JOB + f" WHERE {MINE} AND seq < :before AND state IN ('produced', 'delivering', 'delivered', 'kept')"
 
 
@@ -131,8 +133,8 @@ class Archive:
             found = await rows.rows(
                 db,
                 "SELECT seq FROM jobs WHERE created < ? AND favourite = 0 AND state NOT IN"
-                " ('accepted', 'running', 'produced', 'delivering') LIMIT 500",
-                (before,),
+                " ('accepted', 'running', 'produced', 'delivering') LIMIT ?",
+                (before, SOME),
             )
             return len(found), await deleted(db, [row["seq"] for row in found])
 
@@ -268,14 +270,18 @@ class Archive:
 
     async def _drop(self, images: Iterable[ImageId]) -> None:
         """Delete the files that no row names and that are not on their way into one."""
-        async with self._files:
-            for image in images:
-                if not await self._named(image) and not self._fresh[image]:
-                    await asyncio.to_thread(self._pictures.drop, image)
+        every = list(images)
+        for first in range(0, len(every), SOME):
+            async with self._files:
+                some = every[first : first + SOME]
+                named = await self._named(some)
+                needless = [image for image in some if image not in named and not self._fresh[image]]
+                await asyncio.to_thread(self._pictures.drop, *needless)
 
-    async def _named(self, image: ImageId) -> bool:
-        sql = "SELECT 1 FROM pictures WHERE image = ? LIMIT 1"
-        return await self._writer.run(lambda db: rows.one(db, sql, (image,)), write=False) is not None
+    async def _named(self, images: Sequence[ImageId]) -> set[ImageId]:
+        sql = "SELECT image FROM pictures WHERE image IN (SELECT value FROM json_each(?))"
+        found = await self._writer.run(lambda db: rows.rows(db, sql, (json.dumps(images),)), write=False)
+        return {row["image"] for row in found}
 
     def _settle(self, images: Iterable[ImageId]) -> None:
         for image in images:

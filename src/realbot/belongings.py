@@ -11,7 +11,7 @@ import secrets
 import shutil
 import sqlite3
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import aiosqlite
 
 from . import audit, bans, rows
-from .archive import deleted
+from .archive import SOME, deleted
 from .bans import Bans
 from .cases import CLOSED, Cases
 from .errors import NotYours
@@ -119,10 +119,23 @@ class Belongings(Registry, Inbox):
 
         keys = self.people.accounts(user.key)
 
+        begun: list[_Gone] = []
+
+        async def some(db: aiosqlite.Connection) -> _Gone:
+            listed = json.dumps(keys)
+            sql = "SELECT seq FROM jobs WHERE user_key IN (SELECT value FROM json_each(?)) LIMIT ?"
+            found = [row["seq"] for row in await rows.rows(db, sql, (listed, SOME))]
+            return _Gone(len(found), await deleted(db, found))
+
+        async def first() -> None:
+            """Others have their turn between two verbs, however long a history is."""
+            while (gone := await self._writer.run(some)).jobs:
+                begun.append(gone)
+
         async def work(db: aiosqlite.Connection) -> list[_Gone]:
             return [await self._gone(db, key) for key in keys]
 
-        gone = await self._buried([("person", key) for key in keys], work)
+        gone = begun + await self._buried([("person", key) for key in keys], work, first)
         await self.people.open()
         await self.bans.open()
         await self._clean(gone, keys)
@@ -186,8 +199,10 @@ class Belongings(Registry, Inbox):
         await self._part(db, key)
         return _Gone(len(found), images, [(row["name"], row["job"]) for row in trained])
 
-    async def _buried(self, marks: Sequence[tuple[str, str]], work: Work[T]) -> T:
-        return await self.tombstones.bury(self._writer, marks, self._clock(), work)
+    async def _buried(
+        self, marks: Sequence[tuple[str, str]], work: Work[T], first: Callable[[], Awaitable[None]] | None = None
+    ) -> T:
+        return await self.tombstones.bury(self._writer, marks, self._clock(), work, first)
 
     async def _clean(self, gone: Sequence[_Gone], keys: Sequence[str]) -> None:
         """Delete the files of what is in no row any more, and every trace of it in the others."""
@@ -257,5 +272,6 @@ def _readable(row: sqlite3.Row) -> dict[str, Any]:
 async def _everybody(db: aiosqlite.Connection) -> list[str]:
     """The key of every account of which something is kept."""
     tables = {"jobs": "user_key", **OWNED}
-    union = " UNION ".join(f"SELECT {column} AS key FROM {table}" for table, column in tables.items())
+    told = "SELECT json_extract(change, '$.person') AS key FROM audit"
+    union = " UNION ".join([*(f"SELECT {column} AS key FROM {table}" for table, column in tables.items()), told])
     return [row["key"] for row in await rows.rows(db, f"SELECT key FROM ({union}) WHERE key <> ''")]

@@ -79,9 +79,10 @@ class Pictures:
             return False
         return digest.hexdigest() == image
 
-    def drop(self, image: ImageId) -> None:
-        """Delete the file if it is there."""
-        self.path(image).unlink(missing_ok=True)
+    def drop(self, *images: ImageId) -> None:
+        """Delete these files if they are there."""
+        for image in images:
+            self.path(image).unlink(missing_ok=True)
 
     def sweep(self, known: Collection[ImageId]) -> int:
         """Delete half-written files and files nobody refers to; return how many. Nothing may be in flight."""

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -58,14 +58,23 @@ class Tombstones:
         """What stands for a person by their key, for a job by its id, or for a style."""
         return rows.alias(self.pepper, name if kind == "person" else f"{kind} {name}")
 
-    async def bury(self, writer: Writer, marks: Sequence[tuple[str, str]], at: float, work: Work[T]) -> T:
+    async def bury(
+        self,
+        writer: Writer,
+        marks: Sequence[tuple[str, str]],
+        at: float,
+        work: Work[T],
+        first: Callable[[], Awaitable[None]] | None = None,
+    ) -> T:
         """Carry out a deletion so that it holds also when an older copy of the database is put back.
 
-        `marks` are kinds and names. One that the disk did not take after its tombstone is made up for at the next
+        `marks` are kinds and names; `work` ends what `first` may have begun in several verbs. One that the disk did not take after its tombstone is made up for at the next
         start. Raises ConfigError when nothing can be written.
         """
         async with self._burying:
             number = await asyncio.to_thread(self._add, marks, at, await writer.run(applied, write=False))
+            if first is not None:
+                await first()
 
             async def whole(db: aiosqlite.Connection) -> T:
                 value = await work(db)
