@@ -43,7 +43,7 @@ async def test_the_command_reads_beside_a_running_realbot_and_changes_nothing(tm
         text = " ".join(shown.stdout.split())
         for part in (
             "Boss (telegram:90) paused the painting everywhere",
-            "whoever runs this bot banned Ann (discord:11) for good: [bold]frogs[/bold]",
+            "The terminal banned Ann (discord:11) for good: [bold]frogs[/bold]",
             "Boss (telegram:90) set max_steps to 20 in discord:1",
         ):
             assert " ".join(part.split()) in text, text

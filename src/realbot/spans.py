@@ -16,7 +16,9 @@ _UNITS = {
     31_536_000.0: "y year years jahr jahre jahren",
 }
 SECONDS = {name: seconds for seconds, names in _UNITS.items() for name in names.split()}
-GOOD = frozenset({"", "for good", "good", "forever", "for ever", "permanent", "für immer", "immer", "dauerhaft"})
+GOOD = frozenset(
+    {"", "for good", "good", "forever", "for ever", "permanent", "für immer", "immer", "auf dauer", "dauerhaft"}
+)
 PART = re.compile(r"(\d{1,5}(?:[.,]\d{1,3})?)\s*([^\W\d_]+)\.?(?:\s*,\s*|\s+(?:and|und)\s+|\s*)")
 #: Words of a span at most.
 WORDS = 5

@@ -66,13 +66,9 @@ def somebody() -> str:
     return _("Somebody")
 
 
-def realbot() -> str:
-    """What happened by itself."""
-    return _("the bot")
-
-
 def terminal() -> str:
-    return _("whoever runs this bot")
+    """Whoever sits at the terminal of the bot."""
+    return _("The terminal")
 
 
 def place(name: str) -> str:
