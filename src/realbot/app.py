@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realbot import logs
+from realbot import host, logs
 from realbot.classifier import Classifier
 from realbot.config import Settings, environment
 from realbot.engine import EnginePool
@@ -89,6 +89,8 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    if said := host.caution():
+        log.warning("%s", said)
     anew = _anew(stop)
     notice = Notice(environment())
     async with contextlib.AsyncExitStack() as stack:
@@ -203,13 +205,14 @@ def _fronts(settings: Settings, studio: Studio) -> Iterator[Adapter]:
     if settings.web is not None:
         from realbot.adapters import web
 
-        password = settings.web.password
+        password, admin = settings.web.password, settings.web.admin_password
         yield web.Page(
             studio,
             host=settings.web.host,
             port=settings.web.port,
             password=password.get_secret_value() if password else None,
             folder=settings.paths.data / "web",
+            admin=admin.get_secret_value() if admin else None,
         )
     if settings.discord is not None:
         from realbot.adapters import discord

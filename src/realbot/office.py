@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ from .endings import Endings
 from .errors import NotYours
 from .gate import Gate
 from .jobs import Job, Origin, Showing, User
+from .journal import Journal
+from .overview import Overview
 from .places import EVERYWHERE, SECTIONS, PlaceRules, checked
 from .policy import showing
 from .reception import Reception
@@ -33,6 +36,8 @@ class Office(Reception):
     safety: Safety
     gate: Gate
     reload: Reload
+    journal: Journal
+    _monotonic: Callable[[], float]
     _endings: Endings
     _dispatcher: Dispatcher
     _jobs: dict[str, Job]
@@ -127,6 +132,12 @@ class Office(Reception):
     def learnt(self, style: str) -> bool:
         """Whether a style was trained here, so that its name is somebody's."""
         return self._store.wardrobe.get(style) is not None
+
+    @cached_property
+    def overview(self) -> Overview:
+        """What whoever runs the bot looks at; it counts from when it is first asked for."""
+        restart = self._dispatcher.pool.restart
+        return Overview(self._store, self._dispatcher.forecast, self.journal, restart, self._clock, self._monotonic)
 
     async def reread(self, by: User) -> Outcome:
         """Have the settings of the bot read anew, noting who did when that changed any; for its owners."""

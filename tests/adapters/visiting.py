@@ -27,9 +27,11 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def served(bench: Rig, folder: Path, password: str | None = None) -> AsyncIterator[web.Page]:
+async def served(
+    bench: Rig, folder: Path, password: str | None = None, *, admin: str | None = None
+) -> AsyncIterator[web.Page]:
     """The page on a free port of this machine."""
-    page = web.Page(bench.studio, host="127.0.0.1", port=0, password=password, folder=folder / "web")
+    page = web.Page(bench.studio, host="127.0.0.1", port=0, password=password, folder=folder / "web", admin=admin)
     ready = asyncio.Event()
     task = asyncio.create_task(page.serve(ready=ready))
     waiting = asyncio.create_task(ready.wait())

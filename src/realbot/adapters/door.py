@@ -5,7 +5,6 @@ The database holds only the hash of the id, so reading it lets nobody in as some
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -17,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from realbot.adapters import cards, retouch, words
+from realbot.adapters.password import Password
 from realbot.errors import NotYours
 from realbot.jobs import User
 
@@ -26,8 +26,6 @@ YEAR, MONTH = 31_536_000, 2_592_000
 FORM_LIMIT, BODY_LIMIT = 4096, 2**20
 #: Bytes of a MB.
 MB = 2**20
-#: Seconds that a wrong password costs; guesses are answered one after the other.
-PENALTY = 1.0
 HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
@@ -59,15 +57,22 @@ class Door:
     """
 
     def __init__(
-        self, app: Any, password: str | None = None, *, roomy: tuple[str, ...] = (), most: Callable[[], int] = lambda: 1
+        self,
+        app: Any,
+        password: str | None = None,
+        *,
+        roomy: tuple[str, ...] = (),
+        most: Callable[[], int] = lambda: 1,
+        guarded: str = "/admin",
     ) -> None:
-        self._app, self._roomy, self._most = app, roomy, most
-        self._key = password.encode() if password else None
-        self._guess = asyncio.Lock()
+        """What lies at and below `guarded` asks for a password of its own."""
+        self._app, self._roomy, self._most, self._guarded = app, roomy, most, guarded
+        self._password = Password(password) if password else None
 
     @property
     def _pass(self) -> str:
-        digest = hmac.new(self._key or b"", b"realbot page", hashlib.sha256).digest()
+        key = self._password.key if self._password else b""
+        digest = hmac.new(key, b"realbot page", hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -78,7 +83,8 @@ class Door:
             await send({"type": "websocket.close", "code": 1008})
             return
         cookies, extra = _cookies(scope), dict(HEADERS)
-        if self._key is not None:
+        below = scope["path"] == self._guarded or scope["path"].startswith(f"{self._guarded}/")
+        if self._password is not None and not below:
             if scope["path"] == "/login" and scope["method"] == "POST":
                 await self._login(scope, receive, send)
                 return
@@ -119,12 +125,10 @@ class Door:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
         given = parse_qs(body[:FORM_LIMIT].decode("utf-8", "replace")).get("password", [""])[0]
-        if self._key is not None and hmac.compare_digest(given.encode(), self._key):
+        if self._password is not None and await self._password.opens(given):
             cookie = _cookie(scope, PASS, self._pass, MONTH)
             await _answer(send, 303, "", {**HEADERS, "location": "./", "set-cookie": cookie})
             return
-        async with self._guess:
-            await asyncio.sleep(PENALTY)
         await _answer(send, 401, cards.login(wrong=True), HEADERS)
 
 

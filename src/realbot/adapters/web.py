@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from realbot.adapters import cards, words
+from realbot.adapters.adminpage import AdminPage, absent
 from realbot.adapters.door import Door
 from realbot.adapters.routes import Routes
 from realbot.adapters.sources import HERE, MASKS, UPLOADS, Sources
@@ -54,8 +55,11 @@ class Page:
 
     platform = "web"
 
-    def __init__(self, studio: Studio, *, host: str, port: int, password: str | None, folder: Path) -> None:
-        self._studio, self._host, self._port = studio, host, port
+    def __init__(
+        self, studio: Studio, *, host: str, port: int, password: str | None, folder: Path, admin: str | None = None
+    ) -> None:
+        """`admin` is the password of the page for whoever runs this bot; without one there is none."""
+        self._studio, self._host, self._port, self._admin = studio, host, port, admin
         self._password, self._folder = password, folder
         #: Address of the page, once it is served.
         self.url = ""
@@ -66,13 +70,15 @@ class Page:
         stopping = asyncio.Event()
         with listen(self._host, self._port) as door:
             async with Visitors(self._studio) as visitors:
-                routes = Routes(self._studio, visitors, stopping)
-                app = await asyncio.to_thread(asyncio.run, self._build(routes))
+                admin = AdminPage(self._studio, self._admin, stopping) if self._admin else None
+                routes = Routes(self._studio, visitors, stopping, admin.knows if admin else lambda _: False)
+                app = await asyncio.to_thread(asyncio.run, self._build(routes, admin.table() if admin else absent()))
                 config = uvicorn.Config(
                     app, log_config=None, access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=GRACE
                 )
                 server = Server(config)
                 task = asyncio.create_task(server.serve(sockets=[door]), name="web page")
+                counting = asyncio.create_task(admin.overview.run(), name="overview") if admin else None
                 try:
                     while not (server.started or task.done()):  # noqa: ASYNC110 - uvicorn has no event for it
                         await asyncio.sleep(0.02)
@@ -86,6 +92,9 @@ class Page:
                     stopping.set()
                     server.should_exit = True
                     await asyncio.wait([task])
+                    if counting is not None:
+                        counting.cancel()
+                        await asyncio.gather(counting, return_exceptions=True)
                 if not server.started:
                     raise RuntimeError("the page did not start; the lines above this in the log say why")
 
@@ -94,26 +103,26 @@ class Page:
         """What is not as it should be, in a few words; empty when all is well."""
         return "" if self.url else words.not_served()
 
-    def pulse(self) -> float:
-        """The page turns in the event loop, which is watched itself."""
-        return 0.0
-
-    async def _build(self, routes: Routes) -> Door:
-        """The application.
-
-        Built on a thread, because importing Gradio takes seconds, and in a loop of that thread's own, because Gradio
-        opens loops that nobody closes when it finds none.
     @property
     def away(self) -> bool:
         """Whether people cannot ask there at the moment."""
         return not self.url
 
+    def pulse(self) -> float:
+        """The page turns in the event loop, which is watched itself."""
+        return 0.0
+
+    async def _build(self, routes: Routes, admin: list[BaseRoute]) -> Door:
+        """The application.
+
+        Built on a thread, because importing Gradio takes seconds, and in a loop of that thread's own, because Gradio
+        opens loops that nobody closes when it finds none.
         """
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ.update(QUIET, GRADIO_TEMP_DIR=str(self._folder))
         page = importlib.import_module("realbot.adapters.page")
         demo = page.build(self._studio, routes, self._limits)
-        table = [*routes.table(), *Sources(self._studio).table()]
+        table = [*admin, *routes.table(), *Sources(self._studio).table()]
         return Door(
             mounted(demo, table),
             self._password,

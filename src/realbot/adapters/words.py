@@ -88,6 +88,7 @@ LABELS = Phrasebook(
         "close": N_("Close"),
         "password": N_("Password"),
         "enter": N_("Enter"),
+        "admin": N_("How it goes"),
         "cached": N_("From your history"),
         "automatic": N_("automatic"),
     }
