@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import itertools
 import sqlite3
 from collections.abc import Callable
@@ -11,17 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance, PngImagePlugin
+from PIL import Image, ImageEnhance
 
-import stored
 from drawing import photo
+from exhibits import jpeg, painted, png
 from realbot import finder, traces
 from realbot.errors import Invalid
 from realbot.finder import Finder
-from realbot.jobs import Generate, User
+from realbot.jobs import Generate
 from realbot.recipe import parameters, told
 from realbot.training import look_of
-from stored import put
 from studios import ANNA, BERT, Rig, rig
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -31,34 +29,6 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def _at_once(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(finder, "SETTLE", 0.0)
     monkeypatch.setattr(finder, "PAUSE", 0.0)
-
-
-def png(picture: Image.Image, text: str = "") -> bytes:
-    info = PngImagePlugin.PngInfo()
-    if text:
-        info.add_text("parameters", text)
-    out = io.BytesIO()
-    picture.save(out, "PNG", pnginfo=info)
-    return out.getvalue()
-
-
-def jpeg(picture: Image.Image, quality: int) -> bytes:
-    out = io.BytesIO()
-    picture.convert("RGB").save(out, "JPEG", quality=quality)
-    return out.getvalue()
-
-
-async def painted(
-    r: Rig, picture: Image.Image, user: User = ANNA, text: str = "", prompt: str = "a cat", seed: int = 7
-) -> str:
-    """A job of this person whose picture is this one; its id."""
-    request = Generate(prompt=prompt, seed=seed)
-    now = r.studio.finder._house.now()
-    row = await put(r.store, user, request, now=now)
-    image = await stored.picture(r.store, r.store.folder, png(picture, text))
-    assert await r.store.produce(row.id, [image], 1.0, {}, "", None)
-    await r.studio.finder._tasks.close(5.0)
-    return row.id
 
 
 CHANGES: dict[str, Callable[[Image.Image], bytes]] = {
@@ -76,8 +46,8 @@ CHANGES: dict[str, Callable[[Image.Image], bytes]] = {
 async def test_a_copy_is_recognised(tmp_path: Path, change: str):
     async with rig(tmp_path) as r:
         for seed in range(4):
-            await painted(r, photo(seed, (512, 384)), prompt=f"picture {seed}")
-        mine = await painted(r, photo(9, (512, 384)), prompt="a lighthouse", seed=9)
+            await painted(r, photo(seed, (512, 384)), ANNA, prompt=f"picture {seed}")
+        mine = await painted(r, photo(9, (512, 384)), ANNA, prompt="a lighthouse", seed=9)
         copy = CHANGES[change](photo(9, (512, 384)))
         found = await r.studio.finder.whose(ANNA, copy)
         assert found is not None and found.entry is not None
@@ -90,7 +60,7 @@ async def test_a_copy_is_recognised(tmp_path: Path, change: str):
 async def test_P6_of_anothers_picture_the_day_is_told_and_nothing_else(tmp_path: Path, change: str):
     async with rig(tmp_path, clock=lambda: 1_000_000_000.0) as r:
         text = "a secret garden\nSteps: 2, Seed: 9, Version: realbot 1"
-        await painted(r, photo(9, (512, 384)), BERT, prompt="a secret garden", seed=9, text=text)
+        await painted(r, photo(9, (512, 384)), BERT, text, "a secret garden", 9, now=1_000_000_000.0)
         found = await r.studio.finder.whose(ANNA, CHANGES[change](photo(9, (512, 384))))
         assert found is not None and found.entry is None
         assert found.at == 999_993_600.0, "a day, not a second"
@@ -125,7 +95,7 @@ async def test_ones_own_copy_comes_before_anothers(tmp_path: Path):
 
 async def test_P13_nothing_is_recognised_or_kept_of_what_was_deleted(tmp_path: Path):
     async with rig(tmp_path) as r:
-        job = await painted(r, photo(3), prompt="two kittens in a basket")
+        job = await painted(r, photo(3), ANNA, prompt="two kittens in a basket")
         await until_read(r)
         with sqlite3.connect(r.store.folder / "realbot.db") as db:
             assert count(db, "likeness") == count(db, "meanings") == 1
@@ -148,14 +118,14 @@ def count(db: sqlite3.Connection, table: str) -> int:
 @pytest.mark.parametrize("shade", [0, 127, 255])
 async def test_an_empty_picture_is_like_no_other(tmp_path: Path, shade: int):
     async with rig(tmp_path) as r:
-        await painted(r, Image.new("RGB", (256, 256), (shade,) * 3))
+        await painted(r, Image.new("RGB", (256, 256), (shade,) * 3), ANNA)
         other = Image.new("RGB", (128, 128), (200, 10, 10))
         assert await r.studio.finder.whose(ANNA, png(other)) is None
 
 
 async def test_pictures_from_before_are_made_up_for(tmp_path: Path):
     async with rig(tmp_path) as r:
-        await painted(r, photo(3), prompt="two kittens in a basket")
+        await painted(r, photo(3), ANNA, prompt="two kittens in a basket")
         await until_read(r)
     with sqlite3.connect(tmp_path / "data" / "realbot.db") as db:
         db.execute("DELETE FROM likeness")
@@ -195,7 +165,7 @@ async def test_hashes_of_every_size_are_kept(tmp_path: Path):
     async with rig(tmp_path) as r:
         hashes = {}
         for seed in range(12):
-            job = await painted(r, photo(seed, (128, 128)))
+            job = await painted(r, photo(seed, (128, 128)), ANNA)
             hashes[job] = look_of(png(photo(seed, (128, 128))))
         assert max(hashes.values()) >= 2**63
         assert [one for _, one in await r.store.traces.looks(0)] == list(hashes.values())
@@ -279,7 +249,7 @@ async def test_any_words_have_a_meaning(tmp_path: Path, prompt: str):
 async def test_a_long_history_is_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(traces, "CHUNK", 3)
     async with rig(tmp_path) as r:
-        jobs = [await painted(r, photo(n, (128, 128)), prompt=prompt) for n, prompt in enumerate(PROMPTS)]
+        jobs = [await painted(r, photo(n, (128, 128)), ANNA, prompt=prompt) for n, prompt in enumerate(PROMPTS)]
         await until_read(r)
         assert (await r.studio.history(ANNA, search="fruit"))[-1].id == jobs[0]
         for n, job in enumerate(jobs):

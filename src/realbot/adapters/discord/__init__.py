@@ -19,7 +19,7 @@ from realbot.adapters.clock import Clock
 from realbot.adapters.outbox import Down
 from realbot.errors import ConfigError
 
-from . import admin, audits, bans, cases, history, imagine, link, marked, menus, presses, quota, settings, train
+from . import admin, audits, bans, cases, history, imagine, link, marked, menus, presses, quota, settings, train, whose
 from .card import Cards
 from .client import Client, Revoked, Tree
 from .courier import PACE, Courier
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Modules that add commands and controls.
-PARTS = (imagine, presses, cases, menus, train, history, quota, settings, link, admin, bans, audits)
+PARTS = (imagine, presses, cases, menus, whose, train, history, quota, settings, link, admin, bans, audits)
 #: Seconds that a picture on its way to Discord gets when realbot stops.
 GRACE = 1.5
 #: Seconds until commands that Discord did not take are told again: the first time, and at most.

@@ -54,6 +54,12 @@ class Pictures:
         made = await self._attached("cut", attachment)
         return (made[0], made[1]) if made else (await self.plain(attachment), None)
 
+    async def file(self, attachment: discord.Attachment) -> bytes:
+        """A picture's file as it was attached, of which nothing is kept."""
+        if attachment.size > LARGEST:
+            raise Invalid(captions.too_large(attachment.size, LARGEST))
+        return await self._read(attachment.url)
+
     async def light(self, source: ImageId, attachment: discord.Attachment) -> ImageId:
         """The mask of a picture from a second one."""
         (mask,) = await self._attached("light", attachment, source)

@@ -14,7 +14,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from realbot.adapters import sentences, verdicts, words
+from realbot.adapters import finds, sentences, verdicts, words
 from realbot.adapters.discord import marked, markup, panels, place
 from realbot.adapters.discord.card import Cards
 from realbot.adapters.discord.files import LIMIT, attached, fitted, renamed
@@ -133,7 +133,8 @@ class History:
         first = view.page * PAGE + 1
         await panels.show(
             interaction,
-            marked.history_title(first, first + len(entries) - 1, markup.escaped(view.search), view.favourites),
+            marked.history_title(first, first + len(entries) - 1, markup.escaped(view.search), view.favourites)
+            + (f" · {finds.meant()}" if any(entry.meant for entry in entries) else ""),
             embeds=embeds,
             files=files,
             view=_controls(view, entries, more),
@@ -229,7 +230,7 @@ def _described(entry: Entry, veil: Veil) -> str:
     state = closed or (entry.state == "kept" and marked.undelivered(entry.detail)) or sentences.state(entry.state)
     if state:
         parts.append(state)
-    star = "⭐ " if entry.favourite else ""
+    star = ("⭐ " if entry.favourite else "") + (f"{finds.MEANT} " if entry.meant else "")
     return f"{star}{markup.escaped(words.subject(entry.request), 300)}\n{' · '.join(parts)}"
 
 

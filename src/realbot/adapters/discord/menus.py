@@ -19,6 +19,7 @@ from realbot.adapters.discord.dialogs import Begin, Dialog
 from realbot.adapters.discord.imagine import CONTEXTS, INSTALLS
 from realbot.adapters.discord.intake import Intake
 from realbot.adapters.discord.presses import reply
+from realbot.adapters.discord.whose import Whose
 from realbot.adapters.outbox import Down
 from realbot.entries import Entry
 from realbot.errors import Invalid, NotYours, Refused
@@ -39,8 +40,8 @@ LATEST = 20
 class Menus:
     """One for a front-end."""
 
-    def __init__(self, studio: Studio, intake: Intake) -> None:
-        self._studio, self._intake = studio, intake
+    def __init__(self, studio: Studio, intake: Intake, whose: Whose) -> None:
+        self._studio, self._intake, self._whose = studio, intake, whose
 
     def commands(self) -> list[app_commands.ContextMenu]:
         """Discord has room for five."""
@@ -55,12 +56,15 @@ class Menus:
         ]
 
     async def recipe(self, interaction: Interaction, message: discord.Message) -> None:
-        """Tell privately how the picture of a card was made."""
+        """Tell privately how the picture of a card was made, or whose another picture is."""
         with words.language(interaction.locale.value):
             try:
                 entry = await self._entry(interaction, message)
                 await reply(interaction, recipes.card(entry))
             except Refused as error:
+                if isinstance(error, Invalid) and (found := pictures(message)):
+                    await self._whose.tell(interaction, found)
+                    return
                 await Answer(interaction, private=True).refuse(marked.refusal(error))
 
     async def source(self, interaction: Interaction, message: discord.Message) -> None:
@@ -151,5 +155,5 @@ def ids(parts: Any) -> Iterator[str]:
 
 def register(front: Front) -> None:
     """Add the menus to a front-end."""
-    for command in Menus(front.studio, front.intake).commands():
+    for command in Menus(front.studio, front.intake, Whose(front.studio, front.cards)).commands():
         front.tree.add_command(command)

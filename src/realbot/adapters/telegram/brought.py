@@ -79,7 +79,7 @@ class Brought:
         below = None if answered is None else picture(answered)
         exact = await self._exact(asked, answered) if answered is not None and below and self.ours(answered) else None
         if own:
-            data = await self._loaded(asked, own[0])
+            data = await self.loaded(asked, own[0])
             if exact is not None and (mask := await self._masking.drawn(asked, exact, data)) is not None:
                 return exact, mask
             if isinstance(own[0], Document) and (found := await self._masking.cut(asked, data)) is not None:
@@ -106,9 +106,9 @@ class Brought:
         return None
 
     async def _kept(self, asked: Asked, found: PhotoSize | Document) -> ImageId:
-        return await self._studio.upload(asked.user, await self._loaded(asked, found), asked.origin)
+        return await self._studio.upload(asked.user, await self.loaded(asked, found), asked.origin)
 
-    async def _loaded(self, asked: Asked, found: PhotoSize | Document) -> bytes:
+    async def loaded(self, asked: Asked, found: PhotoSize | Document) -> bytes:
         """The file of a picture that a person sent. Raises Invalid in one sentence."""
         if (found.file_size or 0) > DOWNLOAD:
             raise Invalid(phrases.too_large(found.file_size or 0, DOWNLOAD))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from realbot.adapters import captions, sentences, verdicts, words
+from realbot.adapters import captions, finds, sentences, verdicts, words
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import sayings
 from realbot.adapters.telegram.links import alone, aside
@@ -87,7 +87,7 @@ class History:
             for number, entry in enumerate(entries, first)
         ]
         rows = [keys[n : n + 2] for n in range(0, len(keys), 2)]
-        hint = small(sayings.history_hint())
+        hint = small(finds.meant() if any(entry.meant for entry in entries) else sayings.history_hint())
         return Screen(Text.lines([self._title(view, len(entries)), *lines, hint]), [*rows, *_ways(view, more=more)])
 
     async def _open(self, viewer: Viewer, job_id: str) -> None:
@@ -134,7 +134,8 @@ def _ways(view: View, *, more: bool) -> list[list[Key]]:
 
 def _told(entry: Entry, closed: bool) -> Text:
     """An entry on one line: what it is, when it was made, and what became of it."""
-    text = Text("⭐ " if entry.favourite else "", quoted(words.subject(entry.request), PROMPT))
+    mark = ("⭐ " if entry.favourite else "") + (f"{finds.MEANT} " if entry.meant else "")
+    text = Text(mark, quoted(words.subject(entry.request), PROMPT))
     text = Text(text, " · ", sayings.moment(entry.created))
     number = sentences.pictures(len(entry.images)) if len(entry.images) > 1 else ""
     state = verdicts.hidden() if closed else sentences.state(entry.state)

@@ -15,6 +15,7 @@ from realbot.adapters.telegram.asked import Asked
 from realbot.adapters.telegram.brought import Brought, Start, picture
 from realbot.adapters.telegram.commands import called
 from realbot.adapters.telegram.masking import Masking
+from realbot.adapters.telegram.whose import Whose
 from realbot.errors import Invalid
 from realbot.jobs import Generate, Origin, User
 
@@ -32,9 +33,8 @@ class Imagine:
     def __init__(self, front: Front) -> None:
         self._front, self._studio, self._looks = front, front.studio, front.looks
         self._brought, self._masking = Brought(front), Masking(front.studio)
-        self._calls: dict[str, Call] = {
-            name: call for word, call in (("imagine", self.asked), ("look", self.look)) for name in called(word)
-        }
+        calls = (("imagine", self.asked), ("look", self.look), ("whose", Whose(front).whose))
+        self._calls: dict[str, Call] = {name: call for word, call in calls for name in called(word)}
 
     async def asked(self, asked: Asked) -> None:
         """Paint what follows the command, or what a picture's caption says. Raises Refused."""

@@ -10,8 +10,11 @@ from botapi_faults import Error, Limited, Status
 from realbot.adapters.languages import languages
 from realbot.adapters.telegram import commands
 
-PRIVATE = ["imagine", "look", "queue", "cancel", "history", "quota", "styles", "settings", "link", "privacy", "help"]
-GROUP = ["imagine", "look", "queue", "cancel", "quota", "styles", "help"]
+PRIVATE = [
+    *("imagine", "look", "queue", "cancel", "history", "whose", "quota", "styles", "settings", "link", "privacy"),
+    "help",
+]
+GROUP = ["imagine", "look", "queue", "cancel", "whose", "quota", "styles", "help"]
 
 
 @pytest.fixture(autouse=True)
