@@ -137,7 +137,8 @@ class Office(Reception):
     def overview(self) -> Overview:
         """What whoever runs the bot looks at; it counts from when it is first asked for."""
         restart = self._dispatcher.pool.restart
-        return Overview(self._store, self._dispatcher.forecast, self.journal, restart, self._clock, self._monotonic)
+        seen = self._dispatcher.forecast
+        return Overview(self._store, seen, self.journal, restart, clock=self._clock, monotonic=self._monotonic)
 
     async def reread(self, by: User) -> Outcome:
         """Have the settings of the bot read anew, noting who did when that changed any; for its owners."""
