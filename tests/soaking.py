@@ -21,7 +21,7 @@ from pathlib import Path
 
 import psutil
 
-from realbot import database
+from realbot import database, host
 from realbot.config import Settings
 from realbot.engine.child import ChildPool
 from realbot.engine.models import PRESETS
@@ -180,6 +180,8 @@ class Soak:
 
     def read(self) -> None:
         gc.collect()
+        # As upkeep does every ten minutes.
+        host.trim()
         own = psutil.Process()
         below = own.children(recursive=True)
         engine = sum(one.memory_info().rss for one in below if one.is_running())

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from . import backups, database
+from . import backups, database, host
 from .backups import Made
 from .config import Settings
 from .errors import ConfigError
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 TICK = 10.0
 #: Seconds between two looks for what is too old, for what can be made again, and at every copy.
 RETENTION, TIDY, REVIEW = 3600.0, 60.0, DAY
+#: Seconds between two times at which memory is handed back.
+TRIM = 600.0
 #: Seconds after the start before a copy is made, so that a short command makes none, and after a copy that failed.
 REST, RETRY = 60.0, 600.0
 #: Days for which it is remembered who was deleted, when no copy is older.
@@ -65,7 +67,7 @@ class Upkeep:
         self.last_backup = next((one.at for one in copies if one.identity == self._identity), None)
         try:
             while True:
-                for work in (self.tidy, self.retain, self.review, self.back_up):
+                for work in (self.tidy, self.retain, self.review, self.back_up, self.trim):
                     try:
                         await work()
                     except ConfigError as error:
@@ -98,6 +100,7 @@ class Upkeep:
         self._left = ", ".join(f"{count} {name}" for name, count in left.items())
         if left:
             log.error("older than it may be is still: %s", self._left)
+        await self._rotate()
         copies = await asyncio.to_thread(backups.found, self.folder)
         oldest = min((one.at for one in copies), default=now)
         await asyncio.to_thread(self._store.tombstones.rotate, min(oldest, now - MOURNING * DAY))
@@ -137,9 +140,13 @@ class Upkeep:
         log.info("%s is a copy of %d MB, made and tried in %.1f s", made.backup.path, made.size >> 20, made.seconds)
         if made.lost:
             log.error("%d pictures or styles are missing or damaged, such as %s", len(made.lost), made.lost[0])
-        identity = made.backup.identity
-        await asyncio.to_thread(backups.rotate, self.folder, rules.keep, now, identity, frozenset(self.damaged))
+        await self._rotate()
         return made
+
+    async def trim(self) -> None:
+        """Hand memory back that was needed for a moment: exports, long histories, copies."""
+        if self._due("trim", TRIM):
+            await asyncio.to_thread(host.trim)
 
     def check(self) -> Part:
         """How the copies are, and whether anything is kept for too long."""
@@ -167,6 +174,12 @@ class Upkeep:
     @property
     def _identity(self) -> str:
         return self._store.tombstones.identity[:8]
+
+    async def _rotate(self) -> None:
+        """Delete copies that are not kept any more, unless new ones cannot be made."""
+        if not self._trouble:
+            keep, useless = self._settings().backup.keep, frozenset(self.damaged)
+            await asyncio.to_thread(backups.rotate, self.folder, keep, self._clock(), self._identity, useless)
 
     def _make(self, now: float) -> Made:
         rules = self._settings().backup
