@@ -68,7 +68,8 @@ class Tombstones:
     ) -> T:
         """Carry out a deletion so that it holds also when an older copy of the database is put back.
 
-        `marks` are kinds and names; `work` ends what `first` may have begun in several verbs. One that the disk did not take after its tombstone is made up for at the next
+        `marks` are kinds and names; `work` ends what `first` may have begun in several verbs. One that the disk did not
+        take after its tombstone is made up for at the next
         start. Raises ConfigError when nothing can be written.
         """
         async with self._burying:

@@ -104,8 +104,9 @@ def opened(created: float) -> str:
 def erase_question() -> str:
     return _(
         "**Delete everything that is kept of you?**\nYour pictures, history, favourites and settings will be gone for "
-        "good, and what is being painted for you is cancelled. Cards in channels stay where they are; delete those "
-        "yourself. `/privacy export` gives you a copy first."
+        "good, and what is being painted for you is cancelled; the bot's own safety copies are gone within a month and "
+        "bring nothing back. Cards in channels stay where they are; delete those yourself. `/privacy export` gives you "
+        "a copy first."
     )
 
 
