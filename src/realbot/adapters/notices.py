@@ -137,6 +137,11 @@ def no_limit(name: str) -> str:
     return _("There is no limit {name}.").format(name=name)
 
 
+def from_now_on() -> str:
+    """What is said of a limit that was changed."""
+    return _("It holds for what is asked from now on; what waits already stays as it is.")
+
+
 def limits_role(role: str) -> str:
     return _("Limits of {role}").format(role=role)
 

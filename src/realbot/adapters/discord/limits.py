@@ -118,7 +118,8 @@ class Limits:
                 await self._settle(here, place.user(interaction), bound, value)
             say = marked.changed if value else marked.shown
             now, span = self._bound(bound, here)
-            await panels.tell(interaction, say(bound.label, now, span, here.where))
+            told = [say(bound.label, now, span, here.where), notices.from_now_on() if value else ""]
+            await panels.tell(interaction, " ".join(filter(None, told)))
 
     async def _settle(self, here: Here, by: User, bound: Bound, value: str) -> None:
         changes: dict[str, Any] = {bound.section: {bound.name: bound.read(value)}}

@@ -84,6 +84,7 @@ class Rules:
             [
                 Text(code(bound.label), " · ", bold(now), " · ✏️" if own else ""),
                 sayings.may_be(span),
+                notices.from_now_on() if value else "",
                 small(sayings.limit_typed(bound.label, now)),
             ]
         )

@@ -111,9 +111,10 @@ async def test_all_limits_are_shown_with_what_they_may_be(world):
         assert part in text
 
 
-async def test_a_limit_holds_at_once_and_the_answer_says_what_is_now_and_what_may_be(world):
+async def test_Q5_a_limit_holds_at_once_and_the_answer_says_what_is_now_and_what_may_be(world):
     changed = await world.admin.slash(world.channel, "realbot limits", name="max_steps", value="30")
     assert "`max_steps` is now **30** in this server. It may be 1 to 60." in said(changed)
+    assert "what waits already stays as it is" in said(changed)
     assert "30" in await refused(world, steps=31)
     shown = await world.admin.slash(world.channel, "realbot limits", name="max_steps")
     assert "is **30**" in said(shown)
