@@ -31,7 +31,8 @@ body{margin:0;background:#cfdcc9;font:15px/1.35 'DejaVu Sans','Noto Color Emoji'
 .m{background:#fff;border-radius:12px;padding:7px 11px;margin:6px 0 0;max-width:330px;width:fit-content;
 white-space:pre-wrap;overflow-wrap:anywhere;box-shadow:0 1px 1px #0002}
 .me{background:#e6fbcf;margin-left:auto}.pic{padding:0;overflow:hidden}.pic img{display:block;width:330px}
-.veil img{filter:blur(22px);clip-path:inset(0)}.pic div{padding:7px 11px}.k{display:flex;gap:4px;max-width:330px;margin:4px 0 0;width:330px}
+.veil img{filter:blur(22px);clip-path:inset(0)}.pic div{padding:7px 11px}
+.k{display:flex;gap:4px;max-width:330px;margin:4px 0 0;width:330px}
 .k span{flex:1;background:#5f7f5fb8;color:#fff;border-radius:8px;text-align:center;padding:7px 3px;font-size:13px;
 white-space:nowrap;overflow:hidden;text-overflow:ellipsis}.primary{background:#3a8fd9d9!important}
 .danger{background:#d9534fd9!important}.success{background:#4aa564d9!important}

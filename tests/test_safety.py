@@ -48,6 +48,9 @@ class Counter:
     async def consult(self, job: Job) -> None:
         self.asked.append(job.id)
 
+    async def retract(self, place: str, message: str) -> None:
+        pass
+
     async def alarm(self, *, down: bool) -> None:
         self.alarms.append(down)
 

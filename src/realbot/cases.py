@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -138,6 +139,16 @@ class Cases:
             return changed
 
         return await self._writer.run(work)
+
+    async def questions(self, *, job_id: str = "", user_key: str = "") -> list[list[str]]:
+        """The messages that ask moderators about a job, or about all of a person: platform, place and message."""
+        sql = f"""
+            SELECT json_extract(extra, '$.case') AS asked FROM cards JOIN jobs ON jobs.id = cards.job
+            WHERE (jobs.id = :job OR {MINE}) AND json_extract(extra, '$.case') IS NOT NULL
+        """
+        values = {"job": job_id, "user": user_key}
+        found = await self._writer.run(lambda db: rows.rows(db, sql, values), write=False)
+        return [json.loads(row["asked"]) for row in found]
 
     async def hides(self, user_key: str, image: ImageId) -> bool:
         """Whether this person has a picture only through jobs that are withheld from them."""

@@ -76,6 +76,9 @@ class Office(Reception):
 
         A picture that is withheld is noted as such, unless `settle` says that this is a question only.
         """
+        if self.gate.banned(job.user, job.origin) is not None:
+            # It was finished before its person was banned, and could not be brought to them until now.
+            return "nowhere"
         rules = self._house.settings(job.origin).moderation
         where = showing(await self._desk.prompts(job.request), job.origin.adult, adult, rules)
         return await self.safety.showing(job, where, adult=adult, settle=settle)
@@ -186,13 +189,14 @@ class Office(Reception):
         """Cancel and delete everything of this person for good, of this account and those linked with it, links too.
 
         Returns how many jobs there were. A picture under way is thrown away. Only a keyed hash of each account stays
-        for a day or two, so that limits still hold.
+        for a month, so that limits still hold.
         """
         return await self._whole(self._erase(user))
 
     async def _erase(self, user: User) -> int:
         accounts = self._store.people.accounts(user.key)
         await self._withdraw(self._tickets(user))
+        await self.safety.retract(user)
         gone = await self._store.erase(user)
         for jobs in (self._jobs, self._seen):
             for job_id in [job.id for job in jobs.values() if job.user.key in accounts]:

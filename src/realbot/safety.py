@@ -56,6 +56,10 @@ class Window(Protocol):
         """Ask moderators whether a picture can be shown; asked again for one that they were asked about before."""
         ...
 
+    async def retract(self, place: str, message: str) -> None:
+        """Take away a question to moderators whose picture is deleted."""
+        ...
+
     async def alarm(self, *, down: bool) -> None:
         """Pictures cannot be checked, or can be again."""
         ...
@@ -241,6 +245,15 @@ class Safety:
         rows = [await self._store.row(job_id) for job_id in await self._cases.appealed()]
         return [revived(row) for row in rows if row is not None and row.platform == platform]
 
+    async def retract(self, user: User | None = None, job_id: str = "") -> None:
+        """Take the questions to moderators away about a job, or all of a person, that is about to be deleted."""
+        for platform, place, message in await self._cases.questions(
+            job_id=job_id, user_key="" if user is None else user.key
+        ):
+            window = self.windows.get(platform)
+            if window is not None:
+                self._asides.spawn(window.retract(place, message))
+
     async def decide(self, by: User, job_id: str, *, release: bool) -> Case:
         """What a moderator decides about a job's pictures; front-ends see to it that only one asks. Raises Invalid."""
         decision: Decision = "released" if release else "upheld"
@@ -368,6 +381,7 @@ class Safety:
                 for job_id in await self._cases.lapsed(self._clock() - KEPT * 86_400.0):
                     row = await self._store.row(job_id)
                     if row is not None:
+                        await self.retract(job_id=job_id)
                         with contextlib.suppress(NotYours):
                             await self._store.forget(row.user, job_id)
             await asyncio.sleep(TIDY)

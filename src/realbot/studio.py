@@ -245,6 +245,7 @@ class Studio(Academy):
         """Delete a job and its pictures for good; a moderator of its server (the id) may too. Raises NotYours."""
         owner = await self._owner(user, job_id, moderator_of)
         await self.cancel(owner, job_id)
+        await self.safety.retract(job_id=job_id)
         await self._store.forget(owner, job_id)
         self._jobs.pop(job_id, None)
         self._seen.pop(job_id, None)

@@ -33,6 +33,9 @@ class Office:
     async def consult(self, job: Job) -> None:
         self.asked.append(job.id)
 
+    async def retract(self, place: str, message: str) -> None:
+        pass
+
     async def alarm(self, *, down: bool) -> None:
         pass
 

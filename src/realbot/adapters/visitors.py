@@ -115,6 +115,9 @@ class Visitors:
     async def consult(self, job: Job) -> None:
         """Nobody is asked here."""
 
+    async def retract(self, place: str, message: str) -> None:
+        """Nobody was asked here."""
+
     async def alarm(self, *, down: bool) -> None:
         """Administrators find it where they look at the health of the bot."""
 

@@ -95,6 +95,24 @@ async def test_a_withheld_picture_can_be_appealed_and_released_and_kept_back_aga
         assert [next(iter(change)) for change in log] == ["upheld", "released", "moderators"]
 
 
+async def test_P12_what_is_deleted_is_deleted_where_moderators_were_asked_too(discord, server, anna, tmp_path):
+    channel, office = server.channel(), server.channel("moderators")
+    boss = admin(discord.person("boss"))
+    async with house(tmp_path, discord, haste=20, classifier=Judge(0.95), **ON) as atelier:
+        await names(boss, channel, office)
+        for number in range(2):
+            asked = await painted(anna, channel, atelier, f"a cat {number}")
+            await shows(asked.message, "withheld")
+            await anna.press(asked.message, "Ask a moderator")
+            await soon(lambda: office.messages, "nobody was asked")
+            if number:
+                await atelier.studio.erase(User("discord", anna.id))
+            else:
+                (entry,) = await atelier.studio.history(User("discord", anna.id), 1)
+                await atelier.studio.forget(User("discord", anna.id), entry.id)
+            await soon(lambda: not office.messages, "the picture is still there")
+
+
 async def test_without_a_channel_the_owner_of_the_bot_is_asked(discord, server, anna, tmp_path):
     channel = server.channel()
     async with house(tmp_path, discord, haste=20, classifier=Judge(0.95), **ON) as atelier:

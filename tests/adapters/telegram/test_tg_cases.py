@@ -9,7 +9,7 @@ from botapi_faults import Error
 from botapi_world import ADMINISTRATOR
 from PIL import Image
 from tg_fronts import house, shows
-from tg_scenes import asks, calm, finishes, painted, shown, soon
+from tg_scenes import asks, calm, finishes, painted, shown, soon, user
 
 from judges import Judge
 
@@ -92,6 +92,8 @@ async def test_a_withheld_picture_can_be_appealed_and_released_and_kept_back_aga
         assert question.labels == ["Release"]
         await boss.press(question, "Release")
         await soon(lambda: shown(chat, "fox"), "it is not shown again")
+        await home.studio.erase(user(anna))
+        await soon(lambda: not [m for m in office.told if m.picture], "moderators see it after it was deleted")
 
 
 async def test_an_album_disappears_when_it_is_kept_back(api, anna, tmp_path):

@@ -80,6 +80,14 @@ class Cases:
                 log.warning("moderators are not asked about job %s yet: %s", job.id, error)
         log.error("nobody could be asked about job %s", job.id)
 
+    async def retract(self, place: str, message: str) -> None:
+        """Delete a question whose picture is deleted."""
+        where = self._client.get_partial_messageable(int(place))
+        try:
+            await where.get_partial_message(int(message)).delete()
+        except (discord.HTTPException, Down) as error:
+            log.warning("a question to moderators about a deleted picture stays where it is: %s", error)
+
     async def alarm(self, *, down: bool) -> None:
         """Tell moderators that pictures cannot be checked, or can be again."""
         for channel in self._studio.safety.moderated(place.PLATFORM):

@@ -80,6 +80,10 @@ class Cases:
                 log.warning("moderators are not asked about job %s yet: %s", job.id, error)
         log.error("nobody could be asked about job %s", job.id)
 
+    async def retract(self, place: str, message: str) -> None:
+        """Delete a question whose picture is deleted."""
+        await self._front.courier.delivery.remove([(place, message)])
+
     async def alarm(self, *, down: bool) -> None:
         """Tell moderators that pictures cannot be checked, or can be again."""
         for chat in self._studio.safety.moderated(place.PLATFORM):
