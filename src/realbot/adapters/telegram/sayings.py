@@ -152,8 +152,8 @@ def erase_question() -> Text:
             bold(_("Delete everything that is kept of you?")),
             _(
                 "Your pictures, history, favourites and settings will be gone for good, those of the accounts that you "
-                "linked too, and what is being painted for you is cancelled; the bot's own safety copies are gone within "
-                "a month and bring nothing back. Cards in chats stay where they are; delete those yourself. "
+                "linked too, and what is being painted for you is cancelled; the bot's own safety copies are gone "
+                "within a month and bring nothing back. Cards in chats stay where they are; delete those yourself. "
                 "/privacy export gives you a copy first."
             ),
         ]
