@@ -39,6 +39,7 @@ class Gateway:
         self.dead: set[web.WebSocketResponse] = set()
         self.closed_for: int | None = None  #: every connection is closed with this code at once
         self.repeat = 0  #: how many events before the last seen one are sent again after RESUME
+        self.address = ""  #: where sessions are to be resumed, the loopback's own unless given
         self.sessions: dict[str, Session] = {}
         self.sockets: set[web.WebSocketResponse] = set()
         self.identified: list[float] = []
@@ -106,7 +107,7 @@ class Gateway:
         ready = {
             "v": 10, "user": {**home.bot.user(), "verified": True, "mfa_enabled": False, "email": None},
             "guilds": [{"id": guild.id, "unavailable": True} for guild in guilds], "session_id": session.id,
-            "resume_gateway_url": home.gateway_url, "session_type": "normal", "private_channels": [],
+            "resume_gateway_url": self.address or home.gateway_url, "session_type": "normal", "private_channels": [],
             "presences": [], "relationships": [], "geo_ordered_rtc_regions": [], "user_settings": {},
             "application": {"id": home.application, "flags": 0}, "_trace": [],
         }  # fmt: skip
