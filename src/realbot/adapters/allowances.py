@@ -97,11 +97,6 @@ def handed_back(name: str) -> str:
     return _("What {name} has asked for so far does not count here any more.").format(name=name)
 
 
-def still(name: str) -> str:
-    """What whoever runs the bot has set goes on counting."""
-    return _("Of the limits of whoever runs this bot, {name} gets nothing back.").format(name=name)
-
-
 def hand_back() -> str:
     return _("Hand it back")
 

@@ -305,6 +305,7 @@ def help_command(name: str) -> str:
     return {
         "queue": _("your requests and when they are ready"),
         "history": _("your pictures: search, favourites, open"),
+        "quota": _("what you may still ask for"),
         "styles": _("all styles, with your own pictures in them"),
         "settings": _("your own defaults"),
         "privacy": _("get or delete what is kept of you"),

@@ -13,7 +13,7 @@ from realbot.adapters.discord import marked, panels, place
 from realbot.adapters.discord.panels import Interaction
 from realbot.studio import Studio
 
-COMMANDS = ("queue", "history", "styles", "settings", "privacy")
+COMMANDS = ("queue", "history", "quota", "styles", "settings", "privacy")
 
 
 class Guide:
