@@ -94,6 +94,10 @@ class Reception:
         """Whether the account of a key is this person's: that one, or one that is linked with it."""
         return self._store.people.same(user.key, key)
 
+    async def favourite(self, user: User, job_id: str, on: bool) -> None:
+        """Mark a job or unmark it. Raises NotYours."""
+        await self._store.favourite(user, job_id, on)
+
     async def preferences(self, user: User) -> Preferences:
         """This person's own defaults, the same with each linked account."""
         return Preferences.load(await self._store.preferences(user.key))

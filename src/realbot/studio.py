@@ -233,7 +233,7 @@ class Studio(Academy):
     async def history(
         self, user: User, limit: int = 20, before: int | None = None, search: str = "", *, favourites: bool = False
     ) -> list[Entry]:
-        """This person's pictures, the latest first, from before an entry's `seq`; `search` looks for words, and what they mean."""
+        """This person's pictures, the latest first, from before an entry's `seq`; `search` looks for words and meaning."""
         return await self.finder.history(user, limit, before, search, favourites=favourites)
 
     async def picture(self, user: User, image: ImageId) -> Path:
@@ -249,10 +249,6 @@ class Studio(Academy):
         await self._store.forget(owner, job_id)
         self._jobs.pop(job_id, None)
         self._seen.pop(job_id, None)
-
-    async def favourite(self, user: User, job_id: str, on: bool) -> None:
-        """Mark a job or unmark it. Raises NotYours."""
-        await self._store.favourite(user, job_id, on)
 
     def pending(self, platform: str) -> list[Job]:
         """Jobs of a platform whose end nobody has been shown: what its front-end takes up when it starts."""
