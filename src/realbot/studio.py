@@ -233,7 +233,7 @@ class Studio(Academy):
     async def history(
         self, user: User, limit: int = 20, before: int | None = None, search: str = "", *, favourites: bool = False
     ) -> list[Entry]:
-        """This person's pictures, the latest first, from before an entry's `seq`; `search` looks for words and meaning."""
+        """This person's pictures, latest first, from before an entry's `seq`; `search` looks for words or meaning."""
         return await self.finder.history(user, limit, before, search, favourites=favourites)
 
     async def picture(self, user: User, image: ImageId) -> Path:
