@@ -94,7 +94,7 @@ def chart(name: str, points: Sequence[tuple[float, float | None]], told: Callabl
         "title": said.TEXTS[f"chart_{name}"],
         "latest": told(values[-1]) if values else said.nothing(),
         "top": top,
-        "marks": [told(top), told(top / 2), told(0.0) if name in ("queue", "pictures") else "0"],
+        "marks": [told(top), told(top / 2), "0"],
         "points": [
             [round(at, 1), None if value is None else round(value, 4), "" if value is None else told(value)]
             for at, value in points

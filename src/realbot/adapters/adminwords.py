@@ -20,7 +20,7 @@ TEXTS = Phrasebook(
         "waiting": N_("Waiting"),
         "painting": N_("Painting"),
         "today": N_("Pictures today"),
-        "wait": N_("Mean wait"),
+        "wait": N_("Mean wait, 30 days"),
         "engines": N_("Engines"),
         "line": N_("The line"),
         "parts": N_("Parts"),
