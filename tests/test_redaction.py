@@ -54,6 +54,10 @@ def test_S2_a_password_in_a_basic_header_is_found_wherever_it_begins(user, secre
         "X-Telegram-Bot-Api-Secret-Token: abcdefghijklmnopqrstu",
         "POST https://discord.com/api/v10/webhooks/123456789/abcdefgh_ijklmn-opqrstu responded with 429",
         "POST /api/v10/interactions/123456789/abcdefgh_ijklmn-opqrstu/callback",
+        "{'id': '1234', 'token': 'abcdefgh_ijklmn-opqrstu', 'type': 2}",
+        '{"session": {"access_token": "abcdefgh_ijklmn-opqrstu"}}',
+        r'"message": "{\"secret\": \"abcdefgh_ijklmn-opqrstu\"}"',
+        "GET https://example.org/hook?secret=abcdefgh_ijklmn-opqrstu&page=1",
         "AGE-SECRET-KEY-1ABCDEFGHIJKLMNOPQRSTUVWXYZ",
         "hf_abcdefghijklmnopqrstuvwxyz",
     ],
@@ -70,6 +74,7 @@ def test_a_longer_secret_is_struck_out_whole():
 
 
 def test_what_is_no_secret_stays():
+    assert Redactor()("discord.token: Discord does not know this token; make a new one.").startswith("discord.token: D")
     text = "the webhook of job 0123456789abcdef01234567 answered 200 for /webhooks/12 in 3.5 s; authorization failed"
     assert Redactor(["geheim?"])(text) == text
     assert Redactor([""])(text) == text

@@ -16,10 +16,12 @@ TOKEN = re.compile(
     r"(?<!\d)\d{6,12}(?::|%3[Aa])[A-Za-z0-9_-]{30,50}|[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}"
     r"|(?<=/)[A-Za-z0-9_-]{100,}|AGE-SECRET-KEY-1[0-9A-Z]{20,}|(?<![A-Za-z0-9])hf_[A-Za-z0-9]{20,}"
 )
-#: What follows these is secret, whatever it looks like: webhooks' tokens, and headers that prove who somebody is.
+#: What follows these is secret, whatever it looks like: webhooks' tokens, headers that prove who somebody is, fields
+#: of data that say so of themselves.
 NAMED = re.compile(
-    r"((?:webhooks|interactions)/\d+/|(?:authorization|x-telegram-bot-api-secret-token|cookie)['\"]?\s*[:=,]\s*"
-    r"[b\\]*['\"]?(?:basic |bearer |bot )?)[^\s'\"/?,;)\\]{6,}",
+    r"((?:webhooks|interactions)/\d+/|[?&]\w*(?:token|secret|password)=|(?:(?:authorization|cookie)['\"]?"
+    r"|x-telegram-bot-api-secret-token['\"]?|(?:token|secret|password)\\?['\"])\s*[:=,]\s*"
+    r"[b\\]*['\"]?(?:basic |bearer |bot )?)[^\s'\"/?&,;)\\]{6,}",
     re.IGNORECASE,
 )
 #: Characters that move the cursor, end a line or turn the direction of writing.
