@@ -339,3 +339,35 @@ async def test_a_quote_leaves_turns_as_they_are(tmp_path: Path):
             assert quote.waiting.position <= 2
         job = await ask(r, prompt="mine", steps=50)
         assert job.status.position == quote.waiting.position
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("per_hour", -1),
+        ("per_month", 10**12),
+        ("waiting_per_server", 2**64),
+        ("running_per_user", 1.5),
+        ("seconds_per_hour", float("nan")),
+        ("seconds_per_day", float("inf")),
+        ("seconds_per_month", 1e400),
+        ("quote_seconds", -0.1),
+        ("per_day", "many"),
+        ("running_per_server", None),
+        ("styles", ["ink"]),
+    ],
+)
+async def test_Q17_a_limit_that_makes_no_sense_is_refused_and_changes_nothing(tmp_path: Path, name: str, value: Any):
+    async with rig(tmp_path, hand=True) as r:
+        for settle in (
+            r.studio.rule("discord:1", ADMIN, limits={name: value}),
+            r.studio.lend(SUPPORTER, "discord:1", ADMIN, limits={name: value}),
+        ):
+            if value is None:
+                await settle  # takes back what was never settled
+                continue
+            with pytest.raises(Invalid):
+                await settle
+        assert not (await r.studio.place("discord:1")).limits
+        assert r.studio.roles("discord:1") == []
+        assert r.studio.limits(having("55"), A) == r.studio.limits(ANN)

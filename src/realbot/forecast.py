@@ -93,11 +93,10 @@ class Forecast:
 
     def _served(self) -> Iterable[tuple[Place, Eta | None]]:
         """Who waits, with when they are done, in the order in which they begin."""
-        places = list(self.line)
-        shares = [self._share(self.tickets[place.job]) for place in places]
-        etas = self._etas()
-        if not any(share.limits for share in shares):
+        places, etas = list(self.line), self._etas()
+        if not any(most for place in places for most in self.abreast(self.tickets[place.job].job)):
             return zip(places, etas, strict=True)
+        shares = [self._share(self.tickets[place.job]) for place in places]
         seats = [
             Seat(self._busy(bench) or Guess(1.0, 0.0), self._holder(bench), bench.styles)
             for bench in self.benches.values()
