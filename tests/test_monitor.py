@@ -36,7 +36,7 @@ async def get(monitor: Monitor, path: str, method: str = "GET") -> tuple[int, di
 
 
 @asynccontextmanager
-async def monitored(tmp_path, patience: float = 8.0, **options):
+async def monitored(tmp_path, patience: float = 3.0, **options):
     async with rig(tmp_path, **options) as bench:
         monitor = Monitor(Metrics(bench.studio), Section(port=0), patience=patience)
         async with monitor.serving():
@@ -71,6 +71,15 @@ async def test_H12_an_engine_that_is_away_makes_it_unready_and_leaves_it_alive(t
         assert {part["part"]: part["says"] for part in json.loads(body)["parts"]}["engine"] == (
             "The engine loads its model."
         )
+
+
+async def test_one_platform_takes_no_other_with_it_where_that_is_asked_for(tmp_path):
+    async with monitored(tmp_path) as (bench, monitor):
+        await until(lambda: bench.studio.engine().up)
+        bench.studio.health.add(lambda: Part("discord", "unready", "Discord is away"))
+        assert (await get(monitor, "/readyz"))[0] == 503
+        status, _, body = await get(monitor, "/readyz?exclude=telegram&exclude=discord")
+        assert (status, json.loads(body)["state"]) == (200, "unready"), "it is told all the same"
 
 
 async def test_H12_a_part_that_is_stuck_is_told_with_503_and_in_the_metrics(tmp_path):

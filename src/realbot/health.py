@@ -29,13 +29,13 @@ State: TypeAlias = Literal["well", "poor", "unready", "stuck"]
 #: From the best to the worst.
 STATES: tuple[State, ...] = ("well", "poor", "unready", "stuck")
 #: Seconds between two trial writes, until one is late, and until one is taken for lost.
-FRESH, LATE, LOST = 10.0, 3.0, 60.0
+FRESH, LATE, LOST = 10.0, 2.0, 60.0
 #: Seconds without a sign of a front-end's work after which it is taken for stuck; in an outage it tries more often.
 SILENT = 300.0
 #: Seconds beyond the pool's own patience after which a silent engine that still lives is taken for stuck.
 OVERDUE = 30.0
 #: Seconds that any single check may take.
-PATIENCE = 5.0
+PATIENCE = 2.5
 
 
 @dataclass(frozen=True, slots=True)
