@@ -77,10 +77,6 @@ def decided(who: str, *, released: bool) -> str:
     return _("Kept back by {who}.").format(who=who)
 
 
-def gone() -> str:
-    return _("The picture is deleted.")
-
-
 def moderators_only() -> str:
     return _("Moderators of the place where it was asked for decide this.")
 
