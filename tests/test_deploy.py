@@ -65,7 +65,7 @@ def test_H11_the_pod_is_restricted_and_asks_the_health_of_realbot():
         "capabilities": {"drop": ["ALL"]},
     }
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
-    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz?exclude=discord&exclude=telegram"
     assert {"Ingress", "Egress"} == set(parts["NetworkPolicy"]["spec"]["policyTypes"])
 
 
