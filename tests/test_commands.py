@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import pyrage
@@ -215,3 +216,23 @@ def test_P19_H7_H8_H9_a_copy_is_made_tried_checked_and_put_back(tmp_path: Path) 
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "apple.png").read_bytes()
     for path in (tmp_path / "data").rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_P12_P16_P21_whoever_runs_it_hands_out_and_deletes_what_is_kept_of_a_person(tmp_path: Path) -> None:
+    assert realbot("imagine", ASKED, "steps:2", "-o", "apple.png", cwd=tmp_path).returncode == 0
+    refused(realbot("export", "Ann", cwd=tmp_path), "nobody", "discord:123")
+    saved = realbot("export", "cli:local", cwd=tmp_path)
+    assert saved.returncode == 0, saved.stderr
+    archive = tmp_path / "realbot-cli-local.zip"
+    assert archive.stat().st_mode & 0o077 == 0
+    with zipfile.ZipFile(archive) as told:
+        assert len(told.namelist()) == 2
+    refused(realbot("export", "cli:local", "-o", "none/x.zip", cwd=tmp_path), "none/x.zip cannot be written")
+    assert list((tmp_path / "data" / "exports").iterdir()) == []
+    kept = realbot("erase", "cli:local", "--confirm", "cli:loca", cwd=tmp_path)
+    assert (kept.returncode, kept.stdout) == (1, "Nothing is deleted.\n")
+    gone = realbot("erase", "cli:local", "--confirm", "cli:local", cwd=tmp_path)
+    assert gone.returncode == 0, gone.stderr
+    assert "1 request is deleted" in gone.stdout
+    assert "red apple" not in realbot("history", cwd=tmp_path).stdout
+    assert list((tmp_path / "data" / "pictures").rglob("*.png")) == []

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from realbot import backups, database
+from realbot import app, backups, database
 from realbot.config import Settings
 from realbot.errors import ConfigError
 from realbot.inbox import Parcel
@@ -312,3 +312,12 @@ async def test_P12_P14_a_restored_copy_of_a_studio_paints_nothing_of_whoever_is_
         await end(r.studio.job(User("web", "anna"), other.id))
         assert r.pool.jobs == [other.id]
         assert await r.store.row(mine.id) is None
+
+
+async def test_a_studio_that_is_built_is_kept_up(tmp_path: Path) -> None:
+    async with app.built(Settings(paths={"data": tmp_path / "data"}, web={})) as studio:
+        assert "upkeep" in {task.get_name() for task in asyncio.all_tasks()}
+        await asyncio.sleep(0.2)
+        assert "retain" in studio.upkeep._done
+        assert studio.upkeep.check().ready
+    assert "upkeep" not in {task.get_name() for task in asyncio.all_tasks()}

@@ -274,7 +274,7 @@ def _undumped() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-for command in (commands.backup, commands.restore, commands.check, commands.audit):
+for command in (commands.backup, commands.restore, commands.check, commands.export, commands.erase, commands.audit):
     app.command()(command)
 
 

@@ -11,6 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from realbot.config import Settings
+    from realbot.jobs import User
 
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings file; realbot.toml here unless given.", dir_okay=False)
@@ -108,6 +109,47 @@ def check(
     sys.exit(asyncio.run(work()))
 
 
+def export(
+    person: Annotated[str, typer.Argument(help="Whose: discord:123, telegram:123.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder or file for the ZIP file.")] = Path(),
+    config: Config = None,
+) -> None:
+    """Hand out everything that is kept of a person, of all their linked accounts, while realbot is stopped."""
+
+    async def work() -> None:
+        from rich.console import Console
+
+        from realbot import app as parts
+        from realbot.adapters import keeping
+
+        async with parts.built(chosen) as studio:
+            await keeping.exported(studio, user, out, Console(highlight=False))
+
+    chosen, user = quiet(config), _person(person)
+    asyncio.run(work())
+
+
+def erase(
+    person: Annotated[str, typer.Argument(help="Whose: discord:123, telegram:123.", show_default=False)],
+    confirm: Annotated[str, typer.Option("--confirm", help="The same once more; asked for unless given.")] = "",
+    config: Config = None,
+) -> None:
+    """Delete everything that is kept of a person, of all their linked accounts, while realbot is stopped."""
+
+    async def work() -> int:
+        from rich.console import Console
+
+        from realbot import app as parts
+        from realbot.adapters import keeping
+
+        async with parts.built(chosen) as studio:
+            ask = (lambda _: confirm) if confirm else input
+            return await keeping.erased(studio, user, ask, Console(highlight=False))
+
+    chosen, user = quiet(config), _person(person)
+    sys.exit(asyncio.run(work()))
+
+
 def audit(
     place: Annotated[str, typer.Option("--for", help="Only there: discord:1234, telegram:-1001234, or *.")] = "",
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
@@ -127,6 +169,17 @@ def audit(
         print(minutes.encoded(changes))
     else:
         minutes.shown(changes, Console(highlight=False))
+
+
+def _person(key: str) -> User:
+    from realbot.addresses import PLATFORMS
+    from realbot.errors import Invalid
+    from realbot.jobs import User
+
+    platform, _, number = key.partition(":")
+    if platform not in PLATFORMS or not number or any(sign.isspace() for sign in number):
+        raise Invalid("{key} is nobody; people are told as discord:123 or telegram:123.", key=key[:80], word=key[:80])
+    return User(platform, number)
 
 
 def settings(path: Path | None) -> Settings:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -18,7 +19,13 @@ from realbot.adapters.languages import N_, Phrasebook, _, ngettext
 from realbot.adapters.times import duration
 from realbot.backups import Made
 from realbot.backups import Progress as Told
+from realbot.errors import Invalid
+from realbot.jobs import User
+from realbot.pictures import copy
 from realbot.restoring import Restored
+
+if TYPE_CHECKING:
+    from realbot.studio import Studio
 
 #: Exit codes.
 DONE, LOST = 0, 1
@@ -101,6 +108,32 @@ def restored(told: Restored, console: Console) -> None:
         console.print(Text(said.format(path=told.replaced)), soft_wrap=True)
 
 
+async def exported(studio: Studio, user: User, out: Path, console: Console) -> None:
+    """Put a ZIP file with everything of a person where it is wanted."""
+    archive = await studio.export(user)
+    try:
+        target = await asyncio.to_thread(_saved, archive, out, f"realbot-{user.platform}-{user.id}.zip")
+    except OSError as error:
+        raise Invalid("{path} cannot be written: {reason}.", path=out, reason=error.strerror) from error
+    finally:
+        archive.unlink(missing_ok=True)
+    console.print(Text(_("Saved as {path}.").format(path=target)), soft_wrap=True)
+
+
+async def erased(studio: Studio, user: User, ask: Callable[[str], str], console: Console) -> int:
+    """Delete everything of a person once their key was written a second time; returns the exit code."""
+    others = await studio.linked(user)
+    whose = ", ".join([user.key, *others])
+    question = _("Everything that is kept of {people} will be gone for good. Write {key} once more: ")
+    if (await asyncio.to_thread(ask, question.format(people=whose, key=user.key))).strip() != user.key:
+        console.print(Text(_("Nothing is deleted.")))
+        return LOST
+    jobs = await studio.erase(user)
+    said = ngettext("{count} request is deleted, and all else.", "{count} requests are deleted, and all else.", jobs)
+    console.print(Text(said.format(count=jobs)))
+    return DONE
+
+
 def encoded(told: Made | Restored) -> tuple[str, int]:
     """The same as JSON, and the exit code."""
     code = LOST if (told.lost if isinstance(told, Made) else told.missing) else DONE
@@ -149,6 +182,13 @@ def _again(told: Restored) -> Iterator[tuple[int, str]]:
             told.taken,
         ),
     )
+
+
+def _saved(archive: Path, out: Path, name: str) -> Path:
+    """Copy a file into a folder or to a new file. Only whoever runs this reads it."""
+    target = out / name if out.is_dir() else out
+    copy(archive, target)
+    return target
 
 
 def _lost(names: list[str] | tuple[str, ...], console: Console) -> None:
