@@ -10,7 +10,7 @@ import asyncio
 import importlib.util
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
@@ -81,9 +81,9 @@ class Finder:
 
     async def open(self) -> None:
         """Begin to make up for what is missing."""
-        self._loops = [asyncio.create_task(self._look_back(), name="looks")]
+        self._loops = [asyncio.create_task(_told(self._look_back()), name="looks")]
         if self.reads:
-            self._loops.append(asyncio.create_task(self._read_on(), name="meanings"))
+            self._loops.append(asyncio.create_task(_told(self._read_on()), name="meanings"))
 
     async def close(self) -> None:
         """Stop; what was painted last is still looked at."""
@@ -121,7 +121,12 @@ class Finder:
         if len(by_words) >= FEW:
             return found
         known = {row.seq for row in by_words}
-        meant = [seq for seq in await self._meant(user, search, favourites) if seq not in known]
+        try:
+            meant = [seq for seq in await self._meant(user, search, favourites) if seq not in known]
+        except Exception:
+            # The package is an extra; what the words find does not depend on it.
+            log.exception("what words mean cannot be looked for")
+            return found
         rows = await self._traces.these(user, [seq for seq in meant if before is None or seq < before])
         found += [replace(Entry.of(row), meant=True) for row in rows]
         return sorted(found, key=lambda entry: -entry.seq)[:limit]
@@ -200,11 +205,11 @@ class Finder:
         """Those of a person's jobs whose words mean the same, by their `seq`, the nearest first."""
         import numpy as np
 
-        (sought,) = await self._vectors([search])
         scores: list[tuple[float, int]] = []
-        before = 2**63 - 1
-        while chunk := await self._traces.meanings(user, before, favourites=favourites):
-            before = chunk[-1][0]
+        chunk = await self._traces.meanings(user, 2**63 - 1, favourites=favourites)
+        # Without anything to compare with, the model is not even loaded.
+        sought = (await self._vectors([search]))[0] if chunk else None
+        while chunk:
 
             def near(chunk: list[tuple[int, bytes]] = chunk) -> list[tuple[float, int]]:
                 table = np.frombuffer(b"".join(vector for _, vector in chunk), np.float16).reshape(len(chunk), -1)
@@ -213,6 +218,7 @@ class Finder:
                 return [(float(cosines[n]), chunk[n][0]) for n in best if cosines[n] >= NEAR]
 
             scores += await asyncio.to_thread(near)
+            chunk = await self._traces.meanings(user, chunk[-1][0], favourites=favourites)
         scores.sort(reverse=True)
         return [seq for score, seq in scores[:MOST] if score >= SHARE * scores[0][0]]
 
@@ -246,3 +252,11 @@ class Finder:
                 if len(found) == BATCH:
                     await asyncio.sleep(PAUSE)
             await self._new.wait()
+
+
+async def _told(work: Coroutine[Any, Any, None]) -> None:
+    """Pictures are painted and found by their words also where this fails."""
+    try:
+        await work
+    except Exception:
+        log.exception("pictures of before cannot be found by their looks or meaning")

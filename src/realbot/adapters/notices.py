@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from realbot.adapters import words
 from realbot.adapters.languages import N_, Phrasebook
 from realbot.adapters.words import _, ngettext
@@ -232,18 +234,35 @@ def words_title() -> str:
     return _("Words that are not painted here")
 
 
-def words_blocked() -> str:
-    return _("Never, one word or phrase a line")
+def words_lists() -> dict[str, tuple[str, str]]:
+    """The lists of rules for prompts by their setting: what each is called, and how it is written."""
+    one = _("one word or phrase a line")
+    return {
+        "blocked": (_("Never"), one),
+        "adult_words": (_("In age-restricted channels only"), one),
+        "stripped": (_("Left out without a word"), one),
+        "together": (_("Not together"), _("knife, gun + school, church")),
+        "patterns": (_("Regular expressions"), _("one a line; case and look-alikes do not matter")),
+    }
 
 
-def words_adult() -> str:
-    return _("In age-restricted channels only")
-
-
-def words_changed(blocked: int, adult: int) -> str:
-    return _("Words never painted here: {blocked}. In age-restricted channels only: {adult}.").format(
-        blocked=blocked, adult=adult
+def words_changed(numbers: Mapping[str, int]) -> str:
+    """How long the lists are now."""
+    text = _("Words never painted here: {blocked}. In age-restricted channels only: {adult}.").format(
+        blocked=numbers["blocked"], adult=numbers["adult_words"]
     )
+    more = [name for name in ("stripped", "together", "patterns") if numbers.get(name)]
+    return " ".join([text, *(f"{words_lists()[name][0]}: {numbers[name]}." for name in more)])
+
+
+def words_avoided() -> str:
+    return _("What every picture avoids")
+
+
+def words_avoid(text: str) -> str:
+    if not text:
+        return _("Pictures avoid only what people ask for.")
+    return _("What every picture here avoids, where the model looks at a negative prompt: {text}").format(text=text)
 
 
 def words_inherited(number: int) -> str:

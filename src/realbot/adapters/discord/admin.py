@@ -14,6 +14,7 @@ from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
 from realbot.adapters import notices, sentences, words
+from realbot.adapters.bounds import RESET
 from realbot.adapters.discord import markup, panels, place
 from realbot.adapters.discord.limits import Channel, Limits
 from realbot.adapters.discord.moderators import Moderators
@@ -159,18 +160,26 @@ class Admin(app_commands.Group):
         ]
 
     @app_commands.command(name=locale_str("words"), description=locale_str("Words that must not be in a prompt here"))
-    async def vocabulary(self, interaction: Interaction) -> None:
+    @app_commands.rename(avoid=locale_str("avoid"))
+    @app_commands.describe(avoid=locale_str("What every picture here must avoid, or reset; else the lists are shown"))
+    async def vocabulary(self, interaction: Interaction, avoid: app_commands.Range[str, 0, 1000] = "") -> None:
         async with panels.speaking(interaction):
-            rules = await self._studio.place(_server(interaction))
+            key, said = _server(interaction), " ".join(avoid.split())
+            if said:
+                negative = None if said.casefold() == RESET else said
+                await self._studio.rule(key, place.user(interaction), moderation={"negative": negative})
+                await panels.tell(interaction, notices.words_avoid(markup.escaped(negative or "", 1000)))
+                return
+            rules = await self._studio.place(key)
             await interaction.response.send_modal(Words(self, rules.moderation))
 
-    async def block(self, interaction: Interaction, blocked: list[str], adult: list[str]) -> None:
+    async def block(self, interaction: Interaction, lists: Mapping[str, list[str]]) -> None:
         """Keep the lists of words. Raises NotYours for somebody who is no administrator any more."""
-        moderation = {"blocked": blocked or None, "adult_words": adult or None}
+        moderation = {name: lines or None for name, lines in lists.items()}
         await self._studio.rule(_server(interaction), place.user(interaction), moderation=moderation)
         base = self._studio.settled()["moderation"]
         inherited = len(base.blocked) if isinstance(base, Moderation) else 0
-        text = notices.words_changed(len(blocked), len(adult))
+        text = notices.words_changed({name: len(lines) for name, lines in lists.items()})
         if inherited:
             text = f"{text} {notices.words_inherited(inherited)}"
         await panels.tell(interaction, text)
@@ -250,29 +259,33 @@ class Admin(app_commands.Group):
 
 
 class Words(discord.ui.Modal):
-    """The lists of words of a server as text, one word or phrase a line."""
+    """The lists of rules of a server as text, one word, phrase or rule a line."""
 
     def __init__(self, admin: Admin, moderation: Mapping[str, Any]) -> None:
         super().__init__(title=notices.words_title()[:45], timeout=900)
         self._admin = admin
-        self.blocked = self._field(notices.words_blocked(), moderation.get("blocked", ()))
-        self.adult = self._field(notices.words_adult(), moderation.get("adult_words", ()))
+        self._fields = {
+            name: self._field(label, hint, moderation.get(name, ()))
+            for name, (label, hint) in notices.words_lists().items()
+        }
 
-    def _field(self, label: str, known: Any) -> discord.ui.TextInput[Words]:
+    def _field(self, label: str, hint: str, known: Any) -> discord.ui.TextInput[Words]:
         field: discord.ui.TextInput[Words] = discord.ui.TextInput(
             style=discord.TextStyle.paragraph,
             default="\n".join(known)[:WORDS] or None,
             required=False,
             max_length=WORDS,
         )
-        self.add_item(discord.ui.Label(text=label[:45], component=field))
+        self.add_item(discord.ui.Label(text=label[:45], description=hint[:100], component=field))
         return field
 
     async def on_submit(self, interaction: Interaction) -> None:
-        fields = (self.blocked, self.adult)
-        lists = ([" ".join(line.split()) for line in field.value.splitlines() if line.strip()] for field in fields)
+        lists = {
+            name: [" ".join(line.split()) for line in field.value.splitlines() if line.strip()]
+            for name, field in self._fields.items()
+        }
         async with panels.speaking(interaction):
-            await self._admin.block(interaction, *lists)
+            await self._admin.block(interaction, lists)
 
 
 def _server(interaction: Interaction) -> str:

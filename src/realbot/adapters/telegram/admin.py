@@ -14,7 +14,7 @@ from realbot.adapters.plain import plain
 from realbot.adapters.telegram import audits, cases, phrases, place, quota, reloads, sayings, trainers, trainphrases
 from realbot.adapters.telegram.bans import Bans, way
 from realbot.adapters.telegram.privacy import QUESTION
-from realbot.adapters.telegram.rules import Here, Rules
+from realbot.adapters.telegram.rules import VERBS, Here, Rules
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
 from realbot.adapters.telegram.text import Text, bold, small
 from realbot.errors import Blocked, Invalid
@@ -195,6 +195,6 @@ def commanded(text: str) -> dict[str, Any]:
             at, done = f"{verb.removesuffix('s')}s", about.casefold()
             if not about:
                 return {"at": at}
-            if done in ("allow", "reset", "deny" if at == "styles" else "block"):
+            if done in ("allow", "reset", *(("deny",) if at == "styles" else (*VERBS, "avoid"))):
                 return {"at": at, done: value}
     raise Invalid(sayings.admin_how())

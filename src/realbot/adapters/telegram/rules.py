@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 #: Styles on a page, in two columns.
 PAGE = 20
-#: Characters of a word that is blocked.
-WORD = 60
+#: Characters of a word that is blocked, and of a longer rule.
+WORD, RULE = 60, 500
+#: What adds to which list of rules for prompts; the last two take a rule whole, with its commas.
+VERBS = {"block": "blocked", "adult": "adult_words", "strip": "stripped", "together": "together", "pattern": "patterns"}
+WHOLE = ("together", "pattern")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,23 +127,32 @@ class Rules:
         return Screen(Text.lines([title, plain(text, 2000)]), [*rows, [here.back(), *reset]])
 
     async def words(self, here: Here, by: User, state: dict[str, Any]) -> Screen:
-        """Which words are not painted, after some were added or taken out, or all were. Raises Invalid."""
-        own = list((await self._studio.place(here.key)).moderation.get("blocked", ()))
-        changed = _changed(own, state)
-        if changed != own:
-            await self._studio.rule(here.key, by, moderation={"blocked": changed or None})
+        """The rules for prompts, after some were added or taken out, or all were. Raises Invalid."""
+        moderation = (await self._studio.place(here.key)).moderation
+        own = {name: list(moderation.get(name, ())) for name in VERBS.values()}
+        avoided = str(moderation.get("negative", ""))
+        changed, avoid = _changed(own, state), _avoided(avoided, state)
+        if (changed, avoid) != (own, avoided):
+            told = {name: changed[name] or None for name in own if changed[name] != own[name]}
+            told |= {"negative": avoid or None} if avoid != avoided else {}
+            await self._studio.rule(here.key, by, moderation=told)
         base = self._base(here)["moderation"]
         inherited = len(base.blocked) if isinstance(base, Moderation) else 0
-        listed = Text(Piece(", ".join(changed), MessageEntity.SPOILER)) if changed else Text(notices.none())
+        labels = {name: label for name, (label, _) in notices.words_lists().items()}
+        rows = [(labels[name], ", ".join(changed[name])) for name in own if changed[name] and name != "blocked"]
+        rows += [(notices.words_avoided(), avoid)] if avoid else []
+        listed = ", ".join(changed["blocked"])
         text = Text.lines(
             [
                 bold(notices.words_title()),
-                listed,
+                Text(Piece(listed, MessageEntity.SPOILER)) if listed else Text(notices.none()),
+                *(Text(f"{label}: ", Piece(said, MessageEntity.SPOILER)) for label, said in rows),
                 notices.words_inherited(inherited) if inherited and not here.everywhere else "",
                 small(sayings.words_typed()),
             ]
         )
-        taken = [to(f"↩ {sayings.no_words()}", "realbot", at="words", reset=True)] if changed else []
+        any_rule = any(changed.values()) or avoid
+        taken = [to(f"↩ {sayings.no_words()}", "realbot", at="words", reset=True)] if any_rule else []
         return Screen(text, [[here.back(), *taken]])
 
     def _base(self, here: Here) -> dict[str, Any]:
@@ -174,20 +186,32 @@ def _toggle(name: str, rules: PlaceRules, page: int) -> Key:
     return to(name, "realbot", at="styles", page=page, allow=name)
 
 
-def _changed(own: list[str], state: dict[str, Any]) -> list[str]:
-    """The words once some are added or taken out. Raises Invalid for one that is not among them, or none."""
+def _changed(own: dict[str, list[str]], state: dict[str, Any]) -> dict[str, list[str]]:
+    """The lists once some rules are added or taken out. Raises Invalid for one that is not among them, or none."""
     if "reset" in state:
-        return []
-    for verb in {"block", "allow"} & set(state):
-        typed = str(state[verb]).replace("\n", ",").split(",")
-        told = [" ".join(word.split())[:WORD] for word in typed if word.strip()]
+        return {name: [] for name in own}
+    for verb in {*VERBS, "allow"} & set(state):
+        said = str(state[verb])
+        typed = said.split("\n") if verb in WHOLE else said.replace("\n", ",").split(",")
+        told = [" ".join(word.split())[: RULE if verb in WHOLE else WORD] for word in typed if word.strip()]
         if not told:
             raise Invalid(sayings.word_missing())
-        known = {word.casefold(): word for word in own}
-        if verb == "block":
-            return [*own, *(word for word in dict.fromkeys(told) if word.casefold() not in known)]
-        gone = {word.casefold() for word in told}
-        if unknown := gone - set(known):
+        if verb != "allow":
+            name = VERBS[verb]
+            known = {word.casefold() for word in own[name]}
+            return own | {name: [*own[name], *(word for word in dict.fromkeys(told) if word.casefold() not in known)]}
+        # A rule with commas in it is given as it stands.
+        whole = " ".join(said.split()).casefold()
+        every = {word.casefold() for words in own.values() for word in words}
+        gone = {whole} if whole in every else {word.casefold() for word in told}
+        if unknown := gone - every:
             raise Invalid(sayings.word_unknown(sorted(unknown)[0]))
-        return [word for word in own if word.casefold() not in gone]
+        return {name: [word for word in words if word.casefold() not in gone] for name, words in own.items()}
     return own
+
+
+def _avoided(own: str, state: dict[str, Any]) -> str:
+    """What every picture avoids, once it is said anew."""
+    if "reset" in state:
+        return ""
+    return " ".join(str(state["avoid"]).split())[:RULE] if "avoid" in state else own

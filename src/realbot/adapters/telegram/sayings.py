@@ -375,7 +375,11 @@ def every_style() -> str:
 
 
 def words_typed() -> str:
-    return _("/realbot words block gore, dark red adds some, /realbot words allow gore takes one out.")
+    return _(
+        "/realbot words block gore, dark red adds some, /realbot words allow gore takes one out. In place of block: "
+        "adult; strip, which leaves words out without a word; together knife, gun + school; pattern, a regular "
+        "expression. /realbot words avoid text, blur is for every picture."
+    )
 
 
 def no_words() -> str:

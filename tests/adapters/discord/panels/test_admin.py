@@ -252,13 +252,26 @@ async def test_styles_are_allowed_and_denied_by_name(world):
 
 async def test_words_are_typed_one_a_line_and_hold_at_once(world):
     form = await world.admin.slash(world.channel, "realbot words")
-    blocked, adult = (row["component"]["custom_id"] for row in form.modal["components"])
-    sent = await world.admin.submit_modal(form, {blocked: "spoon\n\n big  fork ", adult: ""})
+    blocked, adult, stripped, together, patterns = (row["component"]["custom_id"] for row in form.modal["components"])
+    typed = {blocked: "spoon\n\n big  fork ", adult: "", stripped: "8k", together: "cat + hat, cap", patterns: "x{3,}y"}
+    sent = await world.admin.submit_modal(form, typed)
     assert sent.ephemeral
     assert "never painted here: 2" in said(sent)
     assert "1 more is blocked" in said(sent)
     await refused(world, prompt="a s p o o n")
     await refused(world, prompt="some gore")
+    await refused(world, prompt="a cat in a hat")
+    await refused(world, prompt="xxxxy")
+    assert "Left out without a word: 1." in said(sent) and "Not together: 1." in said(sent)
+    broken = await world.admin.slash(world.channel, "realbot words")
+    *_, field = (row["component"]["custom_id"] for row in broken.modal["components"])
+    wrong = await world.admin.submit_modal(broken, {field: "(spoon"})
+    assert "(spoon" in said(wrong) and "cannot be used" in said(wrong)
+    told = await world.admin.slash(world.channel, "realbot words", avoid="text,  *blur*")
+    assert "text, \\*blur\\*" in said(told)
+    rules = world.rig.studio.settled(here(world))["moderation"]
+    assert (rules.negative, rules.stripped) == ("text, *blur*", ("8k",))
+    assert "avoid only what people ask" in said(await world.admin.slash(world.channel, "realbot words", avoid="reset"))
     again = await world.admin.slash(world.channel, "realbot words")
     assert again.modal["components"][0]["component"]["value"] == "spoon\nbig fork"
     assert "gore" not in str(again.modal)

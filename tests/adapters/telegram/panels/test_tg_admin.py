@@ -235,6 +235,21 @@ async def test_words_are_blocked_and_allowed_again(world):
     assert (await settled(world)).moderation["blocked"] == ["canary", "Dark red"]
     await world.carl.ask(world.group, "/realbot words allow dark red")
     assert (await settled(world)).moderation["blocked"] == ["canary"]
+    for said in ("strip 8k, uhd", "together cat, dog + hat", "pattern x{3,}y", "adult nude", "avoid text,  blur"):
+        shown = await world.carl.ask(world.group, f"/realbot words {said}")
+    assert "Not together: cat, dog + hat" in shown.words and "What every picture avoids: text, blur" in shown.words
+    assert "not allowed together" in await refused(world, prompt="a dog in a hat")
+    assert "xxxy" in await refused(world, prompt="xxxy")
+    assert (await settled(world)).moderation["stripped"] == ["8k", "uhd"]
+    assert "cannot be used" in (await world.carl.ask(world.group, "/realbot words pattern (a")).words
+    assert "two lists" in (await world.carl.ask(world.group, "/realbot words together cat")).words
+    for said in ("x{3,}y", "cat, dog + hat", "8k, nude"):
+        await world.carl.ask(world.group, f"/realbot words allow {said}")
+    assert (await settled(world)).moderation == {
+        "blocked": ["canary"],
+        "stripped": ["uhd"],
+        "negative": "text, blur",
+    }
     assert "not among the words" in (await world.carl.ask(world.group, "/realbot words allow gore")).words
     assert "Say which words" in (await world.carl.ask(world.group, "/realbot words block ,")).words
     shown = await world.carl.ask(world.group, "/realbot words")
