@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import pytest
 
-from realbot import logs
+from realbot import app, logs
 from realbot.config import Settings
 from realbot.errors import ConfigError
 from realbot.rulebook import Log
@@ -318,3 +318,17 @@ def test_P18_no_line_above_debug_is_given_a_person_or_a_prompt():
                     if PERSONAL.search(re.sub(r"alias\([^()]*\)|(job\.user|origin)\.platform|client\.user", "", said)):
                         found.append(f"{path.name}:{node.lineno}: {said}")
     assert found == []
+
+
+def test_settings_that_are_read_anew_change_the_log_at_once(said):
+    before = Settings(web={"password": "the-old-password"}, log={"level": "error"})
+    after = Settings(web={"password": "the-new-password"}, log={"level": "info"})
+    said.configure("the-old-password", level="error")
+    app._relogged(before, after)
+    logging.getLogger("somebody").info("the-old-password and the-new-password")
+    assert json.loads(said.getvalue())["message"] == "[secret] and [secret]"
+    app._relogged(after, after)
+    with pytest.raises(ConfigError):
+        app._relogged(after, Settings(log={"file": "/proc/no/such/folder/realbot.log"}))
+    logging.getLogger("somebody").info("goes on")
+    assert "goes on" in said.getvalue()

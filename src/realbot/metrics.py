@@ -125,7 +125,8 @@ class Metrics(Observer):
 
     def started(self, run: Run, engine: str, waited: float | None) -> None:
         self._attempts[run.key] = _Attempt(run.ticket.features, engine)
-        if waited is not None:
+        # A job that gives way, or whose engine is lost, was waited for already.
+        if waited is not None and run.key.attempt == 1:
             self.wait.observe(waited)
 
     def ended(self, ticket: Ticket, status: Status, took: float | None) -> None:
@@ -206,9 +207,15 @@ class Metrics(Observer):
 
     # What can be seen
 
-    async def sample(self) -> list[Part]:
-        """Look at everything, in the event loop; how the parts are."""
+    async def look(self) -> list[Part]:
+        """Ask how the parts are, in the event loop, and note it."""
         parts = await self._studio.health.parts()
+        self.show(parts)
+        return parts
+
+    async def sample(self) -> list[Part]:
+        """Look at everything, as `look`. What is counted since the last look begins anew, so only a scrape asks."""
+        parts = await self.look()
         waiting, running = self._studio.line()
         self.queue_waiting.set(waiting)
         self.queue_running.set(running)
@@ -218,7 +225,6 @@ class Metrics(Observer):
             before = self._limits.get(front.platform, 0)
             self.limited.labels(front.platform).inc(max(0, front.limited - before))
             self._limits[front.platform] = front.limited
-        self.show(parts)
         self.free.set(self._studio.health.free)
         last = self._studio.upkeep.last_backup
         self.backup_age.set(math.nan if last is None else max(0.0, time.time() - last))

@@ -13,7 +13,7 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -63,10 +63,18 @@ class Monitor:
 
     def parts(self) -> list[Part]:
         """How everything is. Called in any other thread than the event loop's, which may stand still."""
+        return self._ask(self._metrics.look)
+
+    def text(self) -> bytes:
+        """The metrics, as fresh as the event loop has them."""
+        self._ask(self._metrics.sample)
+        return self._metrics.text()
+
+    def _ask(self, look: Callable[[], Coroutine[Any, Any, list[Part]]]) -> list[Part]:
         loop = self._loop
         if loop is None:
             return [Part("loop", "unready", Phrase("realbot stops."))]
-        asked = asyncio.run_coroutine_threadsafe(self._metrics.sample(), loop)
+        asked = asyncio.run_coroutine_threadsafe(look(), loop)
         try:
             self._last = asked.result(self._patience)
         except TimeoutError:
@@ -77,11 +85,6 @@ class Monitor:
             self._metrics.show(parts)
             return parts
         return self._last
-
-    def text(self) -> bytes:
-        """The metrics, as fresh as the event loop has them."""
-        self.parts()
-        return self._metrics.text()
 
 
 class _Server(ThreadingHTTPServer):

@@ -134,10 +134,11 @@ class Upkeep:
             made = await asyncio.to_thread(self._make, now)
         except ConfigError as error:
             self._trouble = str(error)
-            log.error("no copy could be made, and the older ones stay: %s", error)
+            log.error("no copy could be made, and the older ones stay: %s", error, extra={"event": "backup_failed"})
             return None
         self._trouble, self.last_backup = "", made.backup.at
-        log.info("%s is a copy of %d MB, made and tried in %.1f s", made.backup.path, made.size >> 20, made.seconds)
+        told = ("%s is a copy of %d MB, made and tried in %.1f s", made.backup.path, made.size >> 20, made.seconds)
+        log.info(*told, extra={"event": "backup", "seconds": round(made.seconds, 3)})
         if made.lost:
             log.error("%d pictures or styles are missing or damaged, such as %s", len(made.lost), made.lost[0])
         await self._rotate()
