@@ -138,3 +138,14 @@ async def test_SIGHUP_reads_the_settings_unless_it_says_that_the_terminal_is_gon
     finally:
         asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
         signal.signal(signal.SIGHUP, before)
+
+
+async def test_H11_a_realbot_that_runs_as_root_says_so_in_its_log(monkeypatch, caplog, tmp_path):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app.host, "caution", lambda: "realbot runs as root: …")
+    monkeypatch.setattr(app, "_anew", stop)
+    with pytest.raises(KeyboardInterrupt):
+        await app.run(Settings(paths={"data": tmp_path}))
+    assert "realbot runs as root" in caplog.text

@@ -12,7 +12,7 @@ import pytest
 from doctors import expect, settings, told
 from pools import InProcessPool, lora
 from realbot.config import Settings
-from realbot.doctor import model
+from realbot.doctor import model, named
 from realbot.styles import Styles
 
 GPU = {"name": "NVIDIA H100", "free": 70 << 30, "total": 80 << 30}
@@ -117,3 +117,32 @@ async def test_an_engine_that_cannot_start(tmp_path):
     (tmp_path / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
     finding = await model.engine(lambda spool: app.pool(lost, spool), lost, "")
     assert (finding.verdict, "cannot be loaded" in finding.said) == ("wrong", True), finding
+
+
+def test_files_that_settings_name_and_that_are_not_there(tmp_path):
+    (tmp_path / "file").touch()
+    chosen = settings(
+        tmp_path,
+        upscale={"model": tmp_path / "4x.safetensors"},
+        reference={"model": tmp_path / "redux"},
+        backup={"folder": tmp_path / "copies"},
+        log={"file": tmp_path / "realbot.log"},
+    )
+    found = [*named.files(chosen)]
+    expect(found, "upscale.model", "wrong", "4x.safetensors", "leave upscale.model out")
+    expect(found, "reference.model", "wrong", "redux", "Put the file there")
+    assert [*named.files(settings(tmp_path))] == []
+
+
+def test_folders_that_cannot_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(named.os, "access", lambda path, _: Path(path) != tmp_path)
+    chosen = settings(tmp_path, backup={"folder": tmp_path / "a" / "b"}, log={"file": tmp_path / "realbot.log"})
+    found = [*named.files(chosen)]
+    expect(found, "backup.folder", "wrong", "cannot be written", "user that runs realbot")
+    expect(found, "log.file", "wrong", "cannot be written", "log.file")
+
+
+async def test_a_checker_of_pictures_that_cannot_be_loaded(tmp_path):
+    assert await named.checker(settings(tmp_path)) == []
+    found = await named.checker(settings(tmp_path, safety={"checker": str(tmp_path)}))
+    assert (found[0].verdict, bool(found[0].remedy)) == ("wrong", True), found

@@ -8,7 +8,7 @@ from email.utils import formatdate
 
 import pytest
 
-from doctors import BOT, CHANNEL, GUILD, TOKEN, Platform, told
+from doctors import BOT, CHANNEL, GUILD, TOKEN, Platform, findings, settings, told
 from realbot.adapters.discord.diagnosis import diagnosis
 from realbot.adapters.telegram.diagnosis import diagnosis as telegram
 from realbot.doctor import ports
@@ -164,3 +164,30 @@ async def test_a_platform_that_is_not_there_costs_seconds_at_most():
     assert told(await bot_api(nowhere), "Telegram").verdict == "wrong"
     assert [one async for one in ports.clock(nowhere.url)] == []
     assert time.monotonic() - begun < 20
+
+
+async def test_S5_no_secret_is_told_whatever_goes_wrong(platform, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hook, page = "hook-canary-0123456789", "page-canary-0123456789"
+    more = {"WEB__ADMIN_PASSWORD": page, "TELEGRAM__WEBHOOK_URL": platform.url, "TELEGRAM__WEBHOOK_SECRET": hook}
+    environ = platform.settings(**more)
+    quoted = f"{TOKEN} {environ['REALBOT_TELEGRAM__TOKEN']} {hook} {page}"
+    platform.hook |= {"url": platform.url, "last_error_date": int(time.time()), "last_error_message": quoted}
+    platform.answers["/users/@me/guilds"] = (200, [{**platform.answers["/users/@me/guilds"][1][0], "name": quoted}])
+    found = await findings(environ, channel=CHANNEL)
+    assert "[secret] [secret] [secret] [secret]" in told(found, "Telegram updates").said
+    for secret in (TOKEN, environ["REALBOT_TELEGRAM__TOKEN"], hook, page):
+        assert secret not in str(found)
+
+
+async def test_the_port_of_the_webhook(platform, tmp_path):
+    section = {"token": "5:" + "A" * 35, "webhook_url": "https://x.example/", "webhook_secret": "s" * 32}
+    port = int(platform.url.rpartition(":")[2])
+    taken = settings(tmp_path, telegram={**section, "webhook_port": port})
+    (finding,) = [one async for one in ports.webhook(taken, runs=False)]
+    assert (finding.verdict, "telegram.webhook_port" in finding.remedy) == ("wrong", True)
+    (finding,) = [one async for one in ports.webhook(taken, runs=True)]
+    assert finding.verdict == "good"
+    free = settings(tmp_path, telegram={**section, "webhook_port": 0})
+    assert [one.verdict async for one in ports.webhook(free, runs=False)] == ["good"]
+    assert [one.verdict async for one in ports.webhook(free, runs=True)] == ["wrong"]

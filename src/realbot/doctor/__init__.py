@@ -20,7 +20,7 @@ from realbot.findings import Finding, good, refused, unwise, wrong
 from realbot.glimpse import remembered
 from realbot.redaction import Redactor, printable
 
-from . import copies, folder, model, ports, program
+from . import copies, folder, model, named, ports, program
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,9 @@ def _groups(settings: Settings, channel: str, *, engine: bool, whole: bool) -> l
     weighed = asyncio.create_task(asyncio.to_thread(model.model, settings, whole=whole))
 
     async def disk() -> Iterable[Finding]:
-        return await asyncio.to_thread(lambda: [*folder.folder(settings), *copies.copies(settings)])
+        return await asyncio.to_thread(
+            lambda: [*folder.folder(settings), *copies.copies(settings), *named.files(settings)]
+        )
 
     async def device() -> Iterable[Finding]:
         return [*program.device(await surveyed, settings.model.device)]
@@ -119,7 +121,11 @@ def _groups(settings: Settings, channel: str, *, engine: bool, whole: bool) -> l
 
     async def listened() -> Iterable[Finding]:
         runs = await asyncio.to_thread(host.holder, data / "realbot.lock") is not None
-        asked = (ports.page(settings, runs=runs), ports.monitor(settings, runs=runs))
+        asked = (
+            ports.page(settings, runs=runs),
+            ports.monitor(settings, runs=runs),
+            ports.webhook(settings, runs=runs),
+        )
         return [finding for part in asked async for finding in part]
 
     groups: list[tuple[str, Group]] = [
@@ -127,6 +133,7 @@ def _groups(settings: Settings, channel: str, *, engine: bool, whole: bool) -> l
         ("torch", device()),
         ("model", weights()),
         ("styles", looks()),
+        ("picture checker", named.checker(settings)),
         ("ports", listened()),
     ]
     if settings.discord is not None:

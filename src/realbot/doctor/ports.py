@@ -67,6 +67,29 @@ async def monitor(settings: Settings, *, runs: bool) -> AsyncIterator[Finding]:
         yield _unusable("monitor", "monitor", section.host, section.port, state)
 
 
+async def webhook(settings: Settings, *, runs: bool) -> AsyncIterator[Finding]:
+    """The address that Telegram's updates come to by way of a proxy."""
+    section = settings.telegram
+    if section is None or section.webhook_url is None:
+        return
+    host, port = section.webhook_host, section.webhook_port
+    state = listening(host, port)
+    if state == "free" and runs:
+        yield wrong("Telegram webhook", f"Nothing listens on {host}:{port}.", RESTART)
+    elif state == "free":
+        yield good("Telegram webhook", f"{host}:{port} is free for it.")
+    elif state == "taken" and runs:
+        yield good("Telegram webhook", f"realbot listens on {host}:{port}.")
+    elif state == "taken":
+        yield _taken("Telegram webhook", "telegram.webhook_port", host, port)
+    else:
+        yield wrong(
+            "Telegram webhook",
+            f"{host}:{port} cannot be listened on: {state}.",
+            "Set telegram.webhook_host to an address of this machine.",
+        )
+
+
 async def clock(url: str) -> AsyncIterator[Finding]:
     """This machine's clock against that of a platform. Nothing is told when the platform does not answer."""
     sent = time.time()
