@@ -178,6 +178,16 @@ async def test_a_ban_cancels_what_waits_there_and_throws_away_what_is_being_pain
         assert known[running.id] == Cancelled(CANCELLED), "what the card says outlives a restart"
 
 
+async def test_a_picture_that_could_not_be_brought_before_the_ban_is_not_shown_after_it(tmp_path: Path):
+    async with rig(tmp_path) as r:
+        job = await ask(r)
+        assert isinstance(await end(job), Done)
+        assert await r.studio.showing(job, adult=False) == "here"
+        await r.studio.gate.ban(ANN, SERVER, BOSS)
+        assert await r.studio.showing(job, adult=False) == "nowhere"
+        assert await r.studio.entry(ANN, job.id)
+
+
 async def test_nobody_bans_an_owner_or_themselves_or_lifts_their_own(tmp_path: Path):
     twin = User("discord", "91", "Other me")
     async with rig(tmp_path) as r:
