@@ -243,6 +243,24 @@ async def test_H8_the_alarm_rings_when_the_last_copy_is_older_than_two_intervals
         assert kept(store, clock, backup={"hours": 0}).check().state == "well"
 
 
+async def test_H8_a_folder_of_copies_that_cannot_be_used_is_told_at_once(
+    tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("realbot.upkeep.TICK", 0.01)
+    (tmp_path / "file").write_bytes(b"")
+    async with Store.open(tmp_path / "data", clock) as store:
+        upkeep = kept(store, clock, backup={"folder": tmp_path / "file" / "copies"})
+        clock.now += REST
+        task = asyncio.create_task(upkeep.run())
+        async with asyncio.timeout(10):
+            while upkeep.check().state == "well":
+                await asyncio.sleep(0.01)
+        assert str(tmp_path / "file" / "copies") in upkeep.check().says
+        assert not task.done()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_restart_makes_no_copy_before_it_is_due(tmp_path: Path, clock: Time) -> None:
     async with Store.open(tmp_path / "data", clock) as store:
         first = kept(store, clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -63,14 +64,15 @@ class Upkeep:
 
     async def run(self) -> None:
         """Do what is due until cancelled."""
-        copies = await asyncio.to_thread(backups.found, self.folder)
-        self.last_backup = next((one.at for one in copies if one.identity == self._identity), None)
+        with contextlib.suppress(OSError):
+            copies = await asyncio.to_thread(backups.found, self.folder)
+            self.last_backup = next((one.at for one in copies if one.identity == self._identity), None)
         try:
             while True:
                 for work in (self.tidy, self.retain, self.review, self.back_up, self.trim):
                     try:
                         await work()
-                    except ConfigError as error:
+                    except (ConfigError, OSError) as error:
                         log.warning("%s", error)
                     except Exception:
                         log.exception("%s failed; it is tried again", work.__name__)
@@ -132,7 +134,7 @@ class Upkeep:
             return None
         try:
             made = await asyncio.to_thread(self._make, now)
-        except ConfigError as error:
+        except (ConfigError, OSError) as error:
             self._trouble = str(error)
             log.error("no copy could be made, and the older ones stay: %s", error, extra={"event": "backup_failed"})
             return None
