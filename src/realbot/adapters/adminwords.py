@@ -152,10 +152,6 @@ def engine_ended(reason: str) -> str:
     return _("The engine ended: {reason}").format(reason=reason)
 
 
-def wrong_password() -> str:
-    return _("That is not the password.")
-
-
 def nothing() -> str:
     """A number that nobody knows yet."""
     return "–"
