@@ -1,4 +1,4 @@
-"""Whether a request is taken, what is left of each limit, roles, and what a dear request costs: on a real studio."""
+"""Whether a request is taken, what is left of each limit, and roles: on a real studio."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from realbot.errors import Blocked, Invalid, OverQuota, QueueFull, Refused, TooSoon
 from realbot.eta import Features
-from realbot.jobs import Done, Generate, Job, Origin, StyleUse, Train, User, seed_of
+from realbot.jobs import Done, Generate, Job, Origin, StyleUse, User
 from realbot.spending import DAY, HOUR, MONTH
 from studios import Rig, end, lora, rig, until
 
@@ -140,6 +140,33 @@ async def test_Q5_lowered_limits_leave_what_waits_and_hold_for_what_comes(tmp_pa
             await until(r.pool.working)
             r.pool.finish()
             assert isinstance(await end(job), Done)
+
+
+async def test_P15_deleting_everything_is_no_way_around_the_limit_of_a_month(tmp_path: Path):
+    now = NOW
+    sections = {"limits": {"per_month": 2, "seconds_per_month": 1000}}
+    async with rig(tmp_path, sections=sections, clock=lambda: now) as r:
+        await end(await ask(r, count=2))
+        await r.studio.erase(ANN)
+        now += 20 * DAY
+        await r.store.expire(now - DAY)
+        with pytest.raises(OverQuota, match="2 pictures for 30 days are used up"):
+            await ask(r)
+        assert [one.used > 0 for one in (await r.studio.budget.purse(ANN, A)).allowances] == [True, True]
+        now = NOW + MONTH + 1
+        await r.store.expire(now - DAY)
+        await end(await ask(r))
+
+
+async def test_D4_what_is_expected_of_waiting_requests_counts_after_a_restart_too(tmp_path: Path):
+    sections = {"limits": {"seconds_per_hour": 60}}
+    async with rig(tmp_path, hand=True, sections=sections) as r:
+        await learned(r)
+        await ask(r, steps=50)
+    async with rig(tmp_path, hand=True, sections=sections) as r:
+        await learned(r)
+        with pytest.raises(OverQuota, match="10 s is left, and this takes about 20 s"):
+            await ask(r, prompt="a dog", steps=20)
 
 
 async def test_who_is_exempt_is_held_by_no_quota(tmp_path: Path):
@@ -280,65 +307,6 @@ async def test_administrators_hand_back_what_they_settled_and_owners_everything(
             await r.studio.budget.reset(ANN, ADMIN, None)
         await r.studio.budget.reset(ANN, OWNER, None)
         await end(await ask(r, prompt="too many"))
-
-
-# Quotes
-
-
-async def test_a_dear_request_has_a_quote_and_is_painted_as_it_was_quoted(tmp_path: Path):
-    sections = {"limits": {"quote_seconds": 20, "per_day": 10}}
-    async with rig(tmp_path, hand=True, sections=sections) as r:
-        dear = Generate(prompt="a castle", steps=60, count=2)
-        assert await r.studio.budget.quote(ANN, dear, A) is None, "nothing is known yet"
-        await learned(r)
-        assert await r.studio.budget.quote(ANN, replace(dear, steps=5), A) is None
-        await ask(r, BOB, prompt="first", steps=50)
-        await ask(r, BOB, prompt="second", steps=50)
-        quote = await r.studio.budget.quote(ANN, dear, A)
-        assert quote is not None
-        assert quote.seconds == pytest.approx(120, rel=0.01)
-        assert quote.painting.low < 120 < quote.painting.high
-        assert quote.waiting.position == 2
-        assert quote.waiting.eta is not None
-        assert quote.waiting.eta.high > quote.painting.high
-        assert (quote.pictures, [one.left for one in quote.purse.allowances]) == (2, [10])
-        # Nothing came of asking.
-        assert r.studio.waiting(ANN) == []
-        assert isinstance(quote.request, Generate)
-        assert quote.request.seed is not None
-        job = await r.studio.submit(ANN, quote.request, A)
-        assert (job.request, job.status.position) == (r.studio.usual(quote.request), 2)
-        unasked = await ask(r, prompt="a tower", steps=60)
-        other = await r.studio.budget.quote(ANN, Generate(prompt="a tower", steps=60), A)
-        assert other is not None
-        assert seed_of(other.request) == seed_of(unasked.request), "the same question is on its way"
-
-
-async def test_no_quote_for_what_would_be_refused_or_is_known_or_is_a_training(tmp_path: Path):
-    async with rig(tmp_path, sections={"limits": {"quote_seconds": 0.01, "per_day": 2}}) as r:
-        await learned(r)
-        assert isinstance(await end(await ask(r, steps=3)), Done)
-        assert await r.studio.budget.quote(ANN, Generate(prompt="a cat", steps=3), A) is None
-        assert await r.studio.budget.quote(ANN, Train(style="x", trigger="x", images=()), A) is None
-        with pytest.raises(OverQuota):
-            await r.studio.budget.quote(ANN, Generate(prompt="a dog", count=2), A)
-        with pytest.raises(Invalid):
-            await r.studio.budget.quote(ANN, Generate(prompt="a dog", steps=5000), A)
-
-
-async def test_a_quote_leaves_turns_as_they_are(tmp_path: Path):
-    sections = {"queue": {"order": "round_robin"}, "limits": {"quote_seconds": 1}}
-    async with rig(tmp_path, hand=True, sections=sections) as r:
-        await learned(r)
-        await ask(r, BOB, prompt="painted")
-        for n in range(3):
-            await ask(r, BOB, prompt=f"crowd {n}")
-        for _ in range(5):
-            quote = await r.studio.budget.quote(ANN, Generate(prompt="mine", steps=50), A)
-            assert quote is not None
-            assert quote.waiting.position <= 2
-        job = await ask(r, prompt="mine", steps=50)
-        assert job.status.position == quote.waiting.position
 
 
 @pytest.mark.parametrize(
