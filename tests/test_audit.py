@@ -108,6 +108,17 @@ def test_every_kind_of_change_is_a_sentence_and_never_json(change, sentence):
 
 
 @pytest.mark.parametrize(
+    ("key", "name", "who"),
+    [("", "", "Somebody"), ("cli:local", "", "The terminal"), ("web:admin", "", "The admin page"),
+     ("web:x", "", "web:x"), ("discord:2", "Carl", "Carl (discord:2)")],
+)  # fmt: skip
+def test_who_did_it_is_told_also_where_nobody_has_a_name(key, name, who):
+    noted = Change(0.0, key, {"restarted": "one"}, "*", 1, name)
+    (deed,) = deeds.deeds(noted)
+    assert str(minutes._sentence(deed, noted)) == f"{who} started the engine anew"
+
+
+@pytest.mark.parametrize(
     ("seconds", "says"),
     [(-5, "just now"), (20, "just now"), (60, "1 minute ago"), (3000, "50 minutes ago"), (7300, "2 hours ago"),
      (30 * 3600, "30 hours ago"), (86_400 * 9, "9 days ago")],

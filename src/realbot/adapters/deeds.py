@@ -12,6 +12,8 @@ from realbot.adapters.languages import Phrasebook
 from realbot.adapters.words import N_, _, ngettext
 from realbot.audit import Change
 
+#: The key of whoever has the password of the admin page.
+ADMIN = "web:admin"
 #: Names of channels and styles that a sentence tells.
 NAMED = 12
 
@@ -61,14 +63,13 @@ def latest() -> str:
     return _("Latest")
 
 
-def somebody() -> str:
-    """Whoever had everything of theirs deleted."""
-    return _("Somebody")
-
-
-def terminal() -> str:
-    """Whoever sits at the terminal of the bot."""
-    return _("The terminal")
+def nameless(key: str) -> str:
+    """Who did something, where that is nobody with a name: somebody forgotten, or whoever runs the bot; else empty."""
+    if not key:
+        return _("Somebody")
+    if key.startswith("cli:"):
+        return _("The terminal")
+    return _("The admin page") if key == ADMIN else ""
 
 
 def place(name: str) -> str:

@@ -45,7 +45,7 @@ def encoded(changes: Sequence[Change]) -> str:
 
 def _sentence(deed: Deed, change: Change) -> Text:
     """What was done; a person's name with their key, which says who it really is."""
-    who = deeds.terminal() if change.by.startswith("cli:") else _person(change.by, change.name) or deeds.somebody()
+    who = deeds.nameless(change.by) or _person(change.by, change.name)
     whom = _person(*deed.whom) if ":" in deed.whom[0] else plain(deed.whom[1], 64)
     said = {name: plain(value, 300) for name, value in deed.values.items()}
     said |= {"who": who, "whom": whom or banwords.somebody()}

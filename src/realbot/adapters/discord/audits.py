@@ -113,9 +113,7 @@ def _who(change: Change) -> str:
     platform, _sign, number = change.by.partition(":")
     if platform == place.PLATFORM:
         return f"<@{number}>"
-    if platform == "cli":
-        return deeds.terminal()
-    return markup.escaped(change.name or change.by, 64) or deeds.somebody()
+    return deeds.nameless(change.by) or markup.escaped(change.name or change.by, 64)
 
 
 def _whom(key: str, name: str) -> str:

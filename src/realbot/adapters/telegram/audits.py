@@ -95,10 +95,7 @@ def _sentence(deed: Deed, change: Change, names: dict[str, str]) -> Text:
 
 
 def _who(change: Change, names: dict[str, str]) -> Piece | str:
-    if change.by.startswith("cli:"):
-        return deeds.terminal()
-    name = plain(change.name or names.get(change.by, "") or change.by, 64)
-    return quoted(name) if name else deeds.somebody()
+    return deeds.nameless(change.by) or quoted(plain(change.name or names.get(change.by, "") or change.by, 64))
 
 
 def _whom(deed: Deed, names: dict[str, str]) -> Piece | str:
