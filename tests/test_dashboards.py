@@ -65,7 +65,7 @@ def test_what_is_told_is_shown_or_alerts(known):
     told = {name.removesuffix("_created") for name in known if name.startswith("realbot_")}
     left = {name for name in told if not any(one.startswith(re.sub(r"_(count|sum|bucket|total)$", "", name))
                                              for one in asked)}  # fmt: skip
-    assert left <= {"realbot_build", "realbot_eta_error_seconds", "realbot_eta_error_seconds_bucket",
+    assert left <= {"realbot_build_info", "realbot_eta_error_seconds", "realbot_eta_error_seconds_bucket",
                     "realbot_eta_error_seconds_count", "realbot_eta_error_seconds_sum"}  # fmt: skip
 
 

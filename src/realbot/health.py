@@ -121,6 +121,7 @@ class Health:
         return [part for part in found if part is not None]
 
     async def close(self) -> None:
+        """Wait for no trial write any more."""
         if self._trial is not None:
             self._trial.cancel()
             await asyncio.gather(self._trial, return_exceptions=True)

@@ -81,6 +81,7 @@ class Journal:
         self._uploaded(kept=True)
 
     def accepted(self, job: Job, *, cached: bool = False) -> None:
+        """A request is on the disk; `cached` when an earlier picture answers it."""
         kind = type(job.request).__name__.lower()
         log.info("job %s accepted", job.id, extra=_fields("accepted", job, kind=kind))
         for observer in self._each():
@@ -88,6 +89,7 @@ class Journal:
                 observer.accepted(job, cached=cached)
 
     def started(self, run: Run, engine: str) -> None:
+        """An engine has it."""
         ticket = run.ticket
         waited = None if ticket.accepted is None else self._monotonic() - ticket.accepted
         fields = _fields("started", ticket.job, engine=engine, attempt=run.key.attempt, seconds=_rounded(waited))
@@ -97,6 +99,7 @@ class Journal:
                 observer.started(run, engine, waited)
 
     def ended(self, ticket: Ticket, status: Status) -> None:
+        """It is Done, Failed or Cancelled."""
         now = self._monotonic()
         took = None if ticket.accepted is None else now - ticket.accepted
         self._ended[ticket.id] = now
@@ -120,6 +123,7 @@ class Journal:
                 observer.ended(ticket, status, took)
 
     def delivered(self, job: Job, kept: str = "") -> None:
+        """Its owner was shown the end; `kept` is why they could not be."""
         ended = self._ended.pop(job.id, None)
         waited = None if ended is None else self._monotonic() - ended
         event = "kept" if kept else "delivered"
@@ -129,6 +133,7 @@ class Journal:
                 observer.delivered(job, waited, kept)
 
     def heard(self, fact: Fact) -> None:
+        """An engine told something."""
         match fact:
             case EngineUp(fingerprint=""):
                 log.info("engine %s loads", fact.engine, extra={"event": "engine_loads", "engine": fact.engine})
@@ -144,6 +149,7 @@ class Journal:
                 observer.heard(fact)
 
     def committed(self, seconds: float) -> None:
+        """The database took a commit."""
         for observer in self._each():
             with _alone():
                 observer.committed(seconds)

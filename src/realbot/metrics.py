@@ -62,7 +62,7 @@ class Metrics(Observer):
         def histogram(name: str, told: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"realbot_{name}", told, labels, buckets=buckets, registry=registry)
 
-        self.build = gauge("build", "1, with the version of realbot and the model.", "version", "model")
+        self.build = gauge("build_info", "1, with the version of realbot and the model.", "version", "model")
         self.build.labels(__version__, studio.preset().name).set(1)
         self.started_at = gauge("start_time_seconds", "Unix time at which this realbot started.")
         self.started_at.set(time.time())

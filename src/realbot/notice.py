@@ -48,6 +48,7 @@ class Notice:
         self.tell("READY=1", "STATUS=ready")
 
     def stopping(self) -> None:
+        """Nothing more is taken."""
         self.tell("STOPPING=1", "STATUS=stopping")
 
     @asynccontextmanager
