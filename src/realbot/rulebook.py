@@ -55,13 +55,13 @@ class Limits(Section):
     per_month: int = Field(0, ge=0, le=10_000_000)
     """Pictures a person may ask for in 30 days; 0 sets no limit."""
     seconds_per_hour: float = Field(0.0, ge=0, le=3600)
-    """Seconds of the engine that a person may use in 60 minutes; 0 sets no limit."""
+    """Seconds of the engine that pictures of a person may take in 60 minutes; 0 sets no limit."""
     seconds_per_day: float = Field(0.0, ge=0, le=86_400)
-    """Seconds of the engine that a person may use in 24 hours; 0 sets no limit."""
+    """Seconds of the engine that pictures of a person may take in 24 hours; 0 sets no limit."""
     seconds_per_month: float = Field(0.0, ge=0, le=2_592_000)
-    """Seconds of the engine that a person may use in 30 days; 0 sets no limit."""
+    """Seconds of the engine that pictures of a person may take in 30 days; 0 sets no limit."""
     quote_seconds: float = Field(0.0, ge=0, le=86_400)
-    """Seconds of painting from which a person is asked first whether it is worth it; 0 never asks."""
+    """Seconds of painting from which a person is told first what it costs, and asked; 0 never asks."""
     cooldown: float = Field(0.0, ge=0, le=86_400)
     """Seconds between two requests of one person."""
     max_steps: int = Field(100, ge=1, le=1000)
@@ -214,7 +214,7 @@ class Moderation(Section):
 class Safety(Section):
     checker: str = Field("off", min_length=1)
     """What looks at each picture before anybody sees it: off, opennsfw (the extra safety), or a folder with an image
-    classifier of transformers."""
+    classifier of transformers. What it cannot check counts as unsafe; an override can only switch it off."""
     suspect: float = Field(0.5, ge=0, le=1)
     """Score from which a picture is suspect."""
     unsafe: float = Field(0.8, ge=0, le=1)
