@@ -376,9 +376,8 @@ def every_style() -> str:
 
 def words_typed() -> str:
     return _(
-        "/realbot words block gore, dark red adds some, /realbot words allow gore takes one out. In place of block: "
-        "adult; strip, which leaves words out without a word; together knife, gun + school; pattern, a regular "
-        "expression. /realbot words avoid text, blur is for every picture."
+        "/realbot words block gore, dark red adds some, /realbot words allow gore takes one out.\n"
+        "In place of block: strip 8k leaves it out, together cat + hat, adult nude, pattern gor+e, avoid blur."
     )
 
 
