@@ -16,7 +16,8 @@ import pytest
 
 from linked import link
 from pools import InProcessPool
-from realbot.errors import Blocked, Invalid
+from realbot.bans import Ban
+from realbot.errors import Blocked, ConfigError, Invalid, QueueFull
 from realbot.gate import CANCELLED
 from realbot.jobs import Cancelled, Done, Generate, Job, Origin, User
 from realbot.spans import span
@@ -176,6 +177,29 @@ async def test_a_ban_cancels_what_waits_there_and_throws_away_what_is_being_pain
     async with rig(tmp_path, pool=InProcessPool(tmp_path / "spool")) as r:
         known = {job.id: job.status for job in r.studio.pending("discord")}
         assert known[running.id] == Cancelled(CANCELLED), "what the card says outlives a restart"
+
+
+async def test_what_a_ban_could_not_end_is_ended_at_the_next_try_or_the_next_start(tmp_path: Path, monkeypatch):
+    async def full(*_: object) -> bool:
+        raise ConfigError("The disk is full.")
+
+    pool = InProcessPool(tmp_path / "spool", hand=True)
+    async with rig(tmp_path, pool=pool) as r:
+        jobs = [await ask(r, prompt=f"a cat {n}") for n in range(2)]
+        with monkeypatch.context() as fault:
+            fault.setattr(r.store, "cancel", full)
+            with pytest.raises(QueueFull):
+                await r.studio.gate.ban(ANN, SERVER, BOSS)
+        await refused(r)
+        _, ended = await r.studio.gate.ban(ANN, SERVER, BOSS)
+        assert ended == 2
+        assert {job.status for job in jobs} == {Cancelled(CANCELLED)}
+        other = await ask(r, BOB)
+        # As if the power had failed between the ban and what it ends.
+        await r.store.bans.add(Ban(BOB.key, SERVER))
+    async with rig(tmp_path, pool=InProcessPool(tmp_path / "spool")) as r:
+        known = {job.id: job.status for job in r.studio.pending("discord")}
+        assert known[other.id] == Cancelled(CANCELLED)
 
 
 async def test_a_picture_that_could_not_be_brought_before_the_ban_is_not_shown_after_it(tmp_path: Path):

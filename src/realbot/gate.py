@@ -14,7 +14,7 @@ from typing import Any
 from .bans import Ban
 from .dispatcher import Dispatcher
 from .endings import Endings
-from .errors import Blocked, Invalid
+from .errors import Blocked, ConfigError, Invalid, QueueFull
 from .house import House
 from .jobs import Job, Origin, User
 from .phrases import Phrase
@@ -47,6 +47,12 @@ class Gate:
         """`whole` runs something to its end, whatever becomes of the caller."""
         self._store, self._house, self._endings, self._dispatcher = store, house, endings, dispatcher
         self._whole, self._clock = whole, clock
+
+    async def open(self) -> None:
+        """End what waits of those who are banned, in case an earlier life could not."""
+        for ticket in list(self._endings.tickets.values()):
+            if self.banned(ticket.job.user, ticket.job.origin) is not None:
+                await self._end(ticket)
 
     def admit(self, user: User, origin: Origin) -> None:
         """Raise Blocked for whom or where nothing is painted, in one sentence: what, until when, why, whom to ask."""
@@ -143,8 +149,13 @@ class Gate:
 
     async def _end(self, ticket: Ticket) -> bool:
         """Cancel a request; one that has just been finished is waited for, so that it comes before the ban."""
-        if await self._dispatcher.withdraw(ticket, CANCELLED):
-            return True
+        try:
+            if await self._dispatcher.withdraw(ticket, CANCELLED):
+                return True
+        except ConfigError:
+            raise QueueFull(
+                "The disk of this bot is full, so nothing can be changed; please try again later."
+            ) from None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LANDING):
                 async for _ in ticket.job.watch():

@@ -123,6 +123,8 @@ class Studio(Academy):
         self.health = Health(store, pool, self._endings, self._forecast, monotonic)
         self.upkeep = Upkeep(store, lambda: house.base, clock, monotonic)
         self.health.add(self.upkeep.check)
+        looks = Phrase("Pictures are checked before they are shown.")
+        self.health.add(lambda: told("safety", self.safety.down, str(looks)) if self.safety.active else None)
         self.gate = Gate(store, house, self._endings, self._dispatcher, self._whole, clock)
         self.budget = Budget(store, house, desk, self._forecast, self.gate, clock)
         #: Jobs whose end their owner has not seen yet, and some of those seen lately.
@@ -171,6 +173,7 @@ class Studio(Academy):
             person = self._store.people.person(row.user_key)
             self._dispatcher.add(Ticket(job, row.request, row.seq, row.attempt, row.deaths, person=person))
         await self._same()
+        await self.gate.open()
         await self._dispatcher.open()
         self._open = True
         self._shower = asyncio.create_task(self._show(), name="positions")
@@ -245,8 +248,8 @@ class Studio(Academy):
         """Delete a job and its pictures for good; a moderator of its server (the id) may too. Raises NotYours."""
         owner = await self._owner(user, job_id, moderator_of)
         await self.cancel(owner, job_id)
-        await self.safety.retract(job_id=job_id)
-        await self._store.forget(owner, job_id)
+        async with self.safety.retracting(job_id=job_id):
+            await self._store.forget(owner, job_id)
         self._jobs.pop(job_id, None)
         self._seen.pop(job_id, None)
 
