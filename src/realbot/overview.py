@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from .engine import EngineDown, EngineUp, Fact, RunKey, Step
@@ -134,7 +135,7 @@ class Overview(Observer):
         """What is painted, then the line; `most` of it."""
         tickets = self._forecast.tickets
         painted = [one for one in tickets.values() if one.run is not None]
-        waiting = [tickets[place.job] for place in self._forecast.line if place.job in tickets]
+        waiting = [tickets[place.job] for place in islice(self._forecast.line, most) if place.job in tickets]
         return [self._turn(one, one.job.status) for one in (painted + waiting)[:most]]
 
     def engines(self) -> list[EngineView]:

@@ -186,6 +186,7 @@ class AdminPage:
 
     async def _stream(self, asked: Request) -> AsyncIterator[str]:
         shown: dict[str, str] = {}
+        drawn = -1.0
         parts, stats = await self._studio.health.parts(), await self._studio.stats()
         looked = counted = time.monotonic()
         silent = 0.0
@@ -198,9 +199,12 @@ class AdminPage:
                     stats, counted = await self._studio.stats(), time.monotonic()
                 with words.language(spoken(asked)):
                     view = adminview.view(self._studio, parts, stats)
+                    newest = self.overview.samples[-1].at if self.overview.samples else 0.0
+                    if newest != drawn:
+                        drawn, view["charts"] = newest, adminview.charts(self.overview.samples)
                 now = {name: json.dumps(value) for name, value in view.items()}
                 news = {name: view[name] for name, text in now.items() if shown.get(name) != text}
-                shown, silent = now, 0.0 if news else silent + LOOK
+                shown, silent = shown | now, 0.0 if news else silent + LOOK
                 if news or silent >= BEAT:
                     yield f"data: {json.dumps(news)}\n\n" if news else ": still here\n\n"
                     silent = 0.0
@@ -238,7 +242,13 @@ def spoken(asked: Request) -> str:
 
 
 def _ours(asked: Request) -> bool:
-    """Whether a post was made by a page of this address, as far as the browser tells."""
+    """Whether a post was made by a page of this address, as far as the browser tells.
+
+    Browsers tell it outright where the way is encrypted; a proxy there may hide which host was asked.
+    """
+    site = asked.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
     origin = asked.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == asked.headers.get("host", "")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from realbot.adapters import adminwords as said
@@ -25,11 +25,10 @@ WORDS = frozenset({"blocked", "patterns", "together", "stripped", "adult_words",
 
 
 def view(studio: Studio, parts: Sequence[Part], stats: Stats) -> dict[str, Any]:
-    """Everything that is shown, by the part of the page."""
+    """Everything that is shown but the charts, by the part of the page."""
     overview = studio.overview
     waiting, running = studio.line()
     paused, state = overview.paused(), worst(parts)
-    samples = list(overview.samples)
     return {
         "state": {"name": state, "says": said.state(state, paused=paused), "paused": paused},
         "numbers": {
@@ -41,7 +40,6 @@ def view(studio: Studio, parts: Sequence[Part], stats: Stats) -> dict[str, Any]:
         "engines": [engine(one) for one in overview.engines()],
         "line": line(overview.turns(LISTED), waiting + running),
         "parts": [{"name": said.part(one.name), "state": one.state, "says": sentence(one.says)} for one in parts],
-        "charts": charts(thinned(samples, POINTS)),
         "failures": [failure(one) for one in list(overview.failures)[: -FAILED - 1 : -1]],
         "rules": rules(studio),
     }
@@ -75,8 +73,9 @@ def line(turns: Sequence[Turn], total: int) -> dict[str, Any]:
     return {"rows": rows, "more": said.more(total - len(rows)) if total > len(rows) else ""}
 
 
-def charts(samples: Sequence[Sample]) -> list[dict[str, Any]]:
+def charts(every: Iterable[Sample]) -> list[dict[str, Any]]:
     """The last hours as series of points, with what stands at the axis."""
+    samples = thinned(list(every), POINTS)
     return [
         chart("queue", [(one.at, float(one.waiting)) for one in samples], said.count),
         chart("wait", [(one.at, one.wait) for one in samples], words.duration),

@@ -31,7 +31,7 @@ async def shown(findings: AsyncIterable[Finding], console: Console) -> int:
         line.add_row(Text(sign, colour), Text(finding.part, "bold"), Text(finding.said))
         console.print(line)
         if finding.remedy:
-            console.print(Padding(Text(f"→ {finding.remedy}", "cyan"), (0, 0, 0, BEGIN)))
+            console.print(Padding(Text(f"→ {finding.remedy}", "cyan"), (0, 0, 0, BEGIN), expand=False))
     console.print(Text(verdict(seen), "bold"))
     return code(seen)
 

@@ -172,7 +172,7 @@ async def _commands(client: Client, recall: Callable[[str], str]) -> AsyncIterat
 
 async def _channel(client: Client, channel: str) -> Finding:
     """Whether realbot may do in a channel or thread what it does there."""
-    part = f"Discord channel {channel}"
+    part = "Discord channel"
     try:
         found = await client.fetch_channel(int(channel))
         if not isinstance(found, discord.abc.GuildChannel | discord.Thread):
@@ -183,9 +183,13 @@ async def _channel(client: Client, channel: str) -> Finding:
         assert client.user is not None
         me = await guild.fetch_member(client.user.id)
     except ValueError:
-        return wrong(part, "It is not the id of a channel.", "Copy it with Copy Channel ID from the channel's menu.")
+        return wrong(
+            part, f"{channel} is not the id of a channel.", "Copy it with Copy Channel ID from the channel's menu."
+        )
     except discord.NotFound:
-        return wrong(part, "There is none with this id.", "Copy it with Copy Channel ID from the channel's menu.")
+        return wrong(
+            part, f"There is none with the id {channel}.", "Copy it with Copy Channel ID from the channel's menu."
+        )
     except discord.Forbidden:
         return wrong(
             part,

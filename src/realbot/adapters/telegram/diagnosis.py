@@ -123,7 +123,8 @@ def webhook(hook: telegram.WebhookInfo, settings: Telegram) -> Iterator[Finding]
 def owners(settings: Telegram) -> Iterator[Finding]:
     """Whether somebody may administer the bot everywhere."""
     if settings.owners:
-        yield good("Telegram owners", f"{len(settings.owners)} may use /realbot everywhere.")
+        number = len(settings.owners)
+        yield good("Telegram owners", f"{number} {'person' if number == 1 else 'people'} may use /realbot everywhere.")
     else:
         yield unwise(
             "Telegram owners",
