@@ -214,7 +214,9 @@ def styles(config: Config = None) -> None:
 @app.command()
 def doctor(
     channel: Annotated[str, typer.Option("--channel", help="Id of a Discord channel whose rights are looked at.")] = "",
-    engine: Annotated[bool, typer.Option("--engine", help="Start an engine and let it paint a step.")] = False,
+    engine: Annotated[
+        bool, typer.Option("--engine", help="Start an engine, beside one that may run, and let it paint a step.")
+    ] = False,
     hashes: Annotated[bool, typer.Option("--hashes", help="Read every byte of the model.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config: Config = None,
