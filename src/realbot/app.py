@@ -81,14 +81,15 @@ async def opened(settings: Settings, grace: float = GRACE) -> AsyncIterator[Stud
 
 
 async def run(settings: Settings) -> None:
-    """Serve every front-end that is configured, until SIGTERM or SIGINT; SIGHUP reads the settings anew.
+    """Serve every front-end that is configured, until SIGTERM or SIGINT, at once when it comes twice; SIGHUP reads the
+    settings anew.
 
     One that Discord or Telegram turns away leaves the others alone. Raises its ConfigError when it was the last.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, _halt, stop, number)
     if said := host.caution():
         log.warning("%s", said)
     anew = _anew(stop)
@@ -150,6 +151,14 @@ async def watched(
         finally:
             greeting.cancel()
             await asyncio.gather(greeting, return_exceptions=True)
+
+
+def _halt(stop: asyncio.Event, number: int) -> None:
+    """Begin to stop; whoever asks twice does not want to wait, and nothing that was accepted needs the waiting."""
+    if stop.is_set():
+        log.warning("stopped at once; what was being painted is painted again after the next start")
+        os._exit(128 + number)
+    stop.set()
 
 
 def _relogged(old: Settings, new: Settings) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import signal
 import socket
 
 import pytest
@@ -81,6 +83,22 @@ async def test_T1_D1_D2_what_was_asked_for_survives_kill_and_restart(api, anna, 
         # A button from before the restart.
         await anna.press(await arrives(anna.chat, "a red apple"), "Recipe")
         await until(lambda: any("seed:1" in m.words for m in anna.chat.told))
+
+
+async def test_D12_whoever_says_stop_twice_does_not_wait_and_nothing_is_lost(api, anna, tmp_path):
+    async with Process(tmp_path, api) as realbot:
+        await anna.ask(anna.chat, f"/imagine {ASKED} steps:60 seed:3")
+        await until(lambda: '"event": "started"' in realbot.log(), 90)
+        assert realbot.process is not None
+        realbot.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.3)
+        code, seconds = await realbot.stop()
+        assert code == 128 + signal.SIGTERM
+        assert seconds < 1
+        assert "stopped at once" in realbot.log()
+        await realbot.start()
+        assert is_blue((await arrives(anna.chat, "a red apple")).picture)
+        assert len(anna.chat.pictures) == 1
 
 
 async def test_webhook_serves_the_same(api, anna, tmp_path):
