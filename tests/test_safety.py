@@ -143,6 +143,27 @@ async def test_a_place_that_the_settings_leave_out_is_not_checked(tmp_path: Path
         assert await r.studio.showing(await ask(r, elsewhere), adult=False) == "withheld"
 
 
+async def test_administrators_make_it_stricter_and_never_looser(tmp_path: Path):
+    async with rig(tmp_path, sections=ON, classifier=Judge(0.6)) as r:
+        job = await ask(r, OPEN)
+        assert await r.studio.showing(job, adult=False) == "spoiler"
+        await r.studio.rule("discord:10", MOD, safety={"suspects": "withhold"})
+        assert await r.studio.showing(job, adult=False) == "withheld"
+        await r.studio.rule("discord:10", MOD, safety={"suspects": None, "unsafe": 0.55})
+        assert await r.studio.showing(job, adult=False) == "withheld"
+        for looser in ({"suspects": "pass"}, {"unsafe": 0.9}, {"checker": "off"}, {"private_unsafes": "withhold"}):
+            with pytest.raises(Refused):
+                await r.studio.rule("discord:10", MOD, safety=looser)
+
+
+async def test_the_settings_can_be_others_for_a_role(tmp_path: Path):
+    sections = {**ON, "override": {"discord:role:5": {"safety": {"suspects": "pass"}}}}
+    async with rig(tmp_path, sections=sections, classifier=Judge(0.6)) as r:
+        trusted = User("discord", "9", "Cid", frozenset({"5"}))
+        assert await r.studio.showing(await ask(r, OPEN, user=trusted), adult=False) == "here"
+        assert await r.studio.showing(await ask(r, OPEN), adult=False) == "spoiler"
+
+
 async def test_without_a_checker_nothing_is_looked_at(tmp_path: Path):
     async with rig(tmp_path) as r:
         job = await ask(r, OPEN)
@@ -267,6 +288,8 @@ async def test_X15_what_cannot_be_checked_is_withheld_in_open_places_and_shown_o
         assert case is not None
         assert case.reason == "unchecked"
         assert "away" in safety.down
+        (part,) = [part for part in await r.studio.health.parts() if part.name == "safety"]
+        assert (part.state, part.ready) == ("poor", True)
         await until(lambda: counter.alarms == [True])
         with pytest.raises(Refused, match="already"):
             await safety.appeal(ANN, job.id)

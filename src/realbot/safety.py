@@ -12,19 +12,17 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
 
-from .cases import Case, Decision
+from .appeals import Appeals
+from .cases import Case
 from .classifier import Classifier, Unchecked
 from .entries import Entry, revived
-from .errors import Blocked, ConfigError, Invalid, NotYours, QueueFull, Refused
+from .errors import Blocked, ConfigError, NotYours, QueueFull, Refused
 from .house import House
 from .jobs import Done, Generate, ImageId, Job, Origin, Request, Showing, Upscale, User
-from .places import EVERYWHERE
 from .rows import inputs
 from .rulebook import Safety as Rules
 from .store import Store
-from .tasks import Tasks
 from .veil import Kind, Veil, kind, released, veil, veils
 
 log = logging.getLogger(__name__)
@@ -37,36 +35,8 @@ KEPT = 30
 TIDY = 3600.0
 
 
-class Window(Protocol):
-    """How a front-end shows what happens to jobs after their end. Each verb may raise what it likes."""
-
-    def reaches(self, origin: Origin) -> bool:
-        """Whether there is somebody who can be asked about a picture from there."""
-        ...
-
-    async def open(self) -> None:
-        """Ask about what an earlier life could not ask."""
-        ...
-
-    async def redraw(self, job: Job) -> None:
-        """The pictures of a job of this platform are shown now, or not any more."""
-        ...
-
-    async def consult(self, job: Job) -> None:
-        """Ask moderators whether a picture can be shown; asked again for one that they were asked about before."""
-        ...
-
-    async def retract(self, place: str, message: str) -> None:
-        """Take away a question to moderators whose picture is deleted."""
-        ...
-
-    async def alarm(self, *, down: bool) -> None:
-        """Pictures cannot be checked, or can be again."""
-        ...
-
-
-class Safety:
-    """One for a studio. Front-ends add a window for each platform."""
+class Safety(Appeals):
+    """One for a studio."""
 
     def __init__(
         self,
@@ -78,13 +48,12 @@ class Safety:
         first: float = FIRST,
     ) -> None:
         """Without a `classifier` nothing is checked and everything is shown."""
-        self.windows: dict[str, Window] = {}
+        super().__init__(store, house, clock)
         self.classifier = classifier
         #: Why pictures cannot be checked; empty while they can.
         self.down = ""
-        self._store, self._house, self._clock, self._first = store, house, clock, first
-        self._cases = store.cases
-        self._asides, self._loops = Tasks(), set[asyncio.Task[None]]()
+        self._first = first
+        self._loops: set[asyncio.Task[None]] = set()
 
     @property
     def active(self) -> bool:
@@ -201,72 +170,6 @@ class Safety:
         """The pictures of a job for whoever decides about them. Raises Invalid when one is lost."""
         return [await self._store.picture(image) for image in entry.images]
 
-    async def entry(self, job_id: str) -> Entry:
-        """Any job, for whoever decides about it. Raises NotYours for one that is deleted."""
-        row = await self._store.row(job_id)
-        if row is None:
-            raise NotYours
-        return Entry.of(row)
-
-    async def reopen(self, job_id: str) -> None:
-        """The end of a job is to be shown anew; a front-end that then follows it does."""
-        await self._cases.reopen(job_id)
-
-    # Appeals
-
-    def moderators(self, origin: Origin) -> tuple[str, ...]:
-        """The ids of the channels where moderators are asked about pictures from there."""
-        return self._house.moderators(origin)
-
-    def moderated(self, platform: str) -> list[str]:
-        """The ids of all channels of moderators on a platform."""
-        found = [ids for key, ids in self._house.moderated().items() if key.startswith(f"{platform}:")]
-        return list(dict.fromkeys(one for ids in found for one in ids))
-
-    async def reached(self, job_id: str) -> bool:
-        """Whether there is somebody who can be asked about a job's pictures."""
-        row = await self._store.row(job_id)
-        return row is not None and self._window(revived(row)) is not None
-
-    async def appeal(self, user: User, job_id: str) -> None:
-        """Ask moderators for another look at a job of this person, once. Raises Refused."""
-        row = await self._store.row(job_id, user)
-        if row is None:
-            raise NotYours
-        job = revived(row)
-        if self._window(job) is None:
-            raise Refused("There is nobody here who could be asked.")
-        if not await self._cases.appeal(job_id):
-            raise Refused("A moderator was asked already.")
-        self._asides.spawn(self._consult(job))
-
-    async def pending(self, platform: str) -> list[Job]:
-        """Jobs of a platform about which moderators were asked and that they did not decide yet."""
-        rows = [await self._store.row(job_id) for job_id in await self._cases.appealed()]
-        return [revived(row) for row in rows if row is not None and row.platform == platform]
-
-    async def retract(self, user: User | None = None, job_id: str = "") -> None:
-        """Take the questions to moderators away about a job, or all of a person, that is about to be deleted."""
-        for platform, place, message in await self._cases.questions(
-            job_id=job_id, user_key="" if user is None else user.key
-        ):
-            window = self.windows.get(platform)
-            if window is not None:
-                self._asides.spawn(window.retract(place, message))
-
-    async def decide(self, by: User, job_id: str, *, release: bool) -> Case:
-        """What a moderator decides about a job's pictures; front-ends see to it that only one asks. Raises Invalid."""
-        decision: Decision = "released" if release else "upheld"
-        row, changed = await self._store.row(job_id), await self._cases.decide(job_id, decision, by.key)
-        case = await self._cases.of(job_id)
-        if row is None or case is None:
-            raise Invalid("This picture was deleted meanwhile.")
-        if changed:
-            job = revived(row)
-            await self._store.note(job.origin.server_key or EVERYWHERE, by.key, {decision: job_id})
-            self._asides.spawn(self._redraw(job))
-        return case
-
     # What is behind it
 
     def _rules(self, origin: Origin | None, user: User | None = None) -> Rules | None:
@@ -354,26 +257,6 @@ class Safety:
         await self._cases.reopen(job_id)
         await self._redraw(job)
 
-    async def _redraw(self, job: Job) -> None:
-        window = self.windows.get(job.origin.platform)
-        if window is not None:
-            await window.redraw(job)
-
-    async def _consult(self, job: Job) -> None:
-        window = self._window(job)
-        if window is not None:
-            await window.consult(job)
-
-    def _window(self, job: Job) -> Window | None:
-        """Where somebody can be asked: on the platform of the job first."""
-        own = self.windows.get(job.origin.platform)
-        others = [window for window in self.windows.values() if window is not own]
-        return next((one for one in (own, *others) if one is not None and one.reaches(job.origin)), None)
-
-    def _tell(self, *, down: bool) -> None:
-        for window in self.windows.values():
-            self._asides.spawn(window.alarm(down=down))
-
     async def _tidy(self) -> None:
         """Delete what has been withheld for too long."""
         while True:
@@ -381,7 +264,7 @@ class Safety:
                 for job_id in await self._cases.lapsed(self._clock() - KEPT * 86_400.0):
                     row = await self._store.row(job_id)
                     if row is not None:
-                        await self.retract(job_id=job_id)
                         with contextlib.suppress(NotYours):
-                            await self._store.forget(row.user, job_id)
+                            async with self.retracting(job_id=job_id):
+                                await self._store.forget(row.user, job_id)
             await asyncio.sleep(TIDY)

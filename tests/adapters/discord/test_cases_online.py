@@ -113,6 +113,33 @@ async def test_P12_what_is_deleted_is_deleted_where_moderators_were_asked_too(di
             await soon(lambda: not office.messages, "the picture is still there")
 
 
+async def test_X14_an_unsafe_picture_comes_alone_behind_a_spoiler_when_its_channel_was_opened(
+    discord, server, anna, tmp_path
+):
+    channel = server.channel(nsfw=True)
+    async with house(tmp_path, discord, haste=20, classifier=Judge(0.95), **ON) as atelier:
+        asked = await anna.slash(channel, "imagine", prompt="a cat", steps=4)
+        await soon(atelier.pool.working)
+        discord.mark(channel, nsfw=False)
+        atelier.pool.finish()
+        await soon(lambda: anna.dm.messages, "no direct message")
+        (alone,) = anna.dm.messages.values()
+        await soon(lambda: finished(alone))
+        assert spoilered(alone) == [True]
+        await shows(asked.message, "not age-restricted any more")
+        assert not asked.message.attachments
+
+
+async def test_the_file_itself_is_behind_a_spoiler_too(discord, server, anna, bert, tmp_path):
+    channel = server.channel()
+    async with house(tmp_path, discord, haste=20, classifier=Judge(0.6), **ON) as atelier:
+        asked = await painted(anna, channel, atelier)
+        await soon(lambda: finished(asked.message))
+        told = await bert.press(asked.message, "Original")
+        await soon(lambda: told.message.attachments)
+        assert spoilered(told.message) == [True]
+
+
 async def test_without_a_channel_the_owner_of_the_bot_is_asked(discord, server, anna, tmp_path):
     channel = server.channel()
     async with house(tmp_path, discord, haste=20, classifier=Judge(0.95), **ON) as atelier:

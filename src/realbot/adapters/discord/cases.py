@@ -141,7 +141,7 @@ class Cases:
             except discord.HTTPException as error:
                 log.warning("moderators cannot be asked about job %s there: %s", job.id, error)
                 continue
-            await self._studio.place_card(job.id, "", {"case": [place.PLATFORM, str(target.id), message]})
+            await self._studio.safety.asked(job.id, place.PLATFORM, str(target.id), message)
             return True
         return False
 

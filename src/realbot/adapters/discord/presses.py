@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import discord
@@ -245,6 +246,8 @@ class Presses:
             raise Invalid(captions.gone())
         owner = User(place.PLATFORM, entry.owner.partition(":")[2])
         picture = await self._cards.picture(owner, entry.request, _done(entry), index)
+        if await self._studio.safety.veil(entry.id, entry.images, entry.origin) != "pass":
+            picture = replace(picture, spoiler=True)
         (sized,) = await files.fitted([picture], interaction.filesize_limit or files.LIMIT)
         note = "" if sized.name == picture.name else captions.smaller()
         await interaction.edit_original_response(

@@ -146,7 +146,7 @@ class Cases:
             except TelegramError as error:
                 log.warning("moderators cannot be asked about job %s in %s: %s", job.id, chat, error)
                 continue
-            await self._studio.place_card(job.id, "", {"case": [place.PLATFORM, chat, message]})
+            await self._studio.safety.asked(job.id, place.PLATFORM, chat, message)
             return True
         return False
 
