@@ -124,7 +124,7 @@ class Studio(Academy):
         self.upkeep = Upkeep(store, lambda: house.base, clock, monotonic)
         self.health.add(self.upkeep.check)
         looks = Phrase("Pictures are checked before they are shown.")
-        self.health.add(lambda: told("safety", self.safety.down, str(looks)) if self.safety.active else None)
+        self.health.add(lambda: told("safety", self.safety.down, looks) if self.safety.active else None)
         self.gate = Gate(store, house, self._endings, self._dispatcher, self._whole, clock)
         self.budget = Budget(store, house, desk, self._forecast, self.gate, clock)
         #: Jobs whose end their owner has not seen yet, and some of those seen lately.

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 from easel import easel
 from fronts import finished, house, shows, soon
-from judges import Judge
 from loopback_faults import Status
 from loopback_people import Unable, admin
 
+from judges import Judge
 from realbot.jobs import User
 
 ON = {"sections": {"safety": {"checker": "judge"}}}
