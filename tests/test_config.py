@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from realbot.config import Settings
+from realbot.config import Settings, proxy
 from realbot.errors import ConfigError
 from realbot.listing import MASK, show, template
 from realbot.rulebook import Limits
@@ -302,3 +302,17 @@ def test_the_examples_in_the_deployed_file_are_valid(tmp_path):
 
 def test_limits_can_be_made_without_a_file():
     assert Limits(max_steps=12).max_steps == 12
+
+
+def test_H16_a_proxy_is_taken_from_the_environment_as_by_other_programs(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    assert proxy("https://discord.com/api/v10") is None
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "localhost,.inside.example")
+    assert proxy("https://discord.com/api/v10") == proxy("wss://gateway.discord.gg") == "http://proxy:3128"
+    assert proxy("http://discord.com/api/v10") is None
+    assert proxy("https://api.inside.example/") is None
+    monkeypatch.setenv("ALL_PROXY", "http://other:3128")
+    assert proxy("ws://discord.com/") == "http://other:3128"

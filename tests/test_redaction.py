@@ -59,6 +59,7 @@ def test_S2_a_password_in_a_basic_header_is_found_wherever_it_begins(user, secre
         r'"message": "{\"secret\": \"abcdefgh_ijklmn-opqrstu\"}"',
         "GET https://example.org/hook?secret=abcdefgh_ijklmn-opqrstu&page=1",
         "AGE-SECRET-KEY-1ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        "Cannot connect to proxy http://user:abcdefgh_ijklmn-opqrstu@proxy:3128",
         "hf_abcdefghijklmnopqrstuvwxyz",
     ],
 )

@@ -9,9 +9,11 @@ import logging
 import os
 import re
 import stat
+import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -240,6 +242,15 @@ class Settings(BaseSettings):
             keyed = [f"{_table(place, name)}.{quoted(key)}" for key in table]
             origins |= {key: source.origin(key) for key in keyed}
         return origins
+
+
+def proxy(address: str) -> str | None:
+    """The proxy that the environment names for an address, as for other programs: HTTPS_PROXY, ALL_PROXY, NO_PROXY."""
+    parts, known = urlsplit(address), urllib.request.getproxies_environment()
+    if urllib.request.proxy_bypass_environment(parts.hostname or "", known):  # type: ignore[attr-defined]
+        return None
+    scheme = {"wss": "https", "ws": "http"}.get(parts.scheme, parts.scheme)
+    return known.get(scheme) or known.get("all")
 
 
 def environment() -> dict[str, str]:

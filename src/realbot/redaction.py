@@ -11,10 +11,12 @@ from urllib.parse import quote, quote_plus
 
 HIDDEN = "[secret]"
 #: Bot tokens as Telegram and Discord make them, wherever they appear, and interactions' tokens in addresses, where a
-#: colon may be written as %3A; private keys of age and tokens of the model hub.
+#: colon may be written as %3A; private keys of age, tokens of the model hub, and the name and
+#: password of an address, such as a proxy's.
 TOKEN = re.compile(
     r"(?<!\d)\d{6,12}(?::|%3[Aa])[A-Za-z0-9_-]{30,50}|[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}"
     r"|(?<=/)[A-Za-z0-9_-]{100,}|AGE-SECRET-KEY-1[0-9A-Z]{20,}|(?<![A-Za-z0-9])hf_[A-Za-z0-9]{20,}"
+    r"|(?<=://)[^\s/:@'\"]+:[^\s/:@'\"]+(?=@)"
 )
 #: What follows these is secret, whatever it looks like: webhooks' tokens, headers that prove who somebody is, fields
 #: of data that say so of themselves.

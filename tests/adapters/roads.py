@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import ssl
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 NAME = "platform.test"
+#: How a proxy is asked for something at that name.
+WHOLE = re.compile(rf" (?:http|ws)://{re.escape(NAME)}(?::\d+)?/".encode())
 CONFIG = """
 [ca]
 default_ca = own
@@ -98,17 +101,19 @@ class Road:
         self._open |= {writer, forth}
         try:
             # As a proxy does, which is asked for whole addresses.
-            await asyncio.gather(_pump(reader, forth, f" http://{NAME}/".encode()), _pump(back, writer))
+            await asyncio.gather(_pump(reader, forth, WHOLE), _pump(back, writer))
         finally:
             for one in (writer, forth):
                 self._open.discard(one)
                 one.transport.abort()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, whole: bytes = b"") -> None:
+async def _pump(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, whole: re.Pattern[bytes] | None = None
+) -> None:
     with contextlib.suppress(OSError):
         while data := await reader.read(65536):
-            writer.write(data.replace(whole, b" /") if whole else data)
+            writer.write(whole.sub(b" /", data) if whole else data)
             await writer.drain()
     writer.transport.abort()
 

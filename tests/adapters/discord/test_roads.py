@@ -115,3 +115,22 @@ async def test_H16_a_clock_that_is_wrong_for_TLS_is_waited_out(
         await tries_again(front, way)
         papers.show("valid")
         await comes_back(front, discord, channel, anna, atelier, begun)
+
+
+async def test_H16_a_proxy_that_goes_away_is_waited_for(atelier, discord, channel, anna, monkeypatch):
+    """As an operator sets it for every program; the proxy knows what no resolver here does."""
+    names = Names(monkeypatch)
+    names.say(failure=socket.EAI_NONAME)
+    async with road(discord.port) as way:
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{way.port}")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        async with reached(atelier, discord, 80) as front:
+            await paints(anna, channel, atelier.pool, "a red apple")
+            begun = len(discord.gateway.identified) + len(discord.gateway.resumed)
+            await way.stop()
+            await tries_again(front, way)
+            await way.start()
+            await comes_back(front, discord, channel, anna, atelier, begun)
+    assert names.asked == 0

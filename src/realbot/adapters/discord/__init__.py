@@ -17,6 +17,7 @@ from discord.webhook.async_ import async_context
 from realbot.adapters import verdicts
 from realbot.adapters.clock import Clock
 from realbot.adapters.outbox import Down
+from realbot.config import proxy
 from realbot.errors import ConfigError
 
 from . import admin, audits, bans, cases, history, imagine, link, marked, menus, presses, quota, settings, train, whose
@@ -51,7 +52,9 @@ class Front:
 
     def __init__(self, studio: Studio, settings: Discord, *, clock: Clock | None = None, pace: float = PACE) -> None:
         self.studio, self.settings, self.clock = studio, settings, clock or Clock()
-        self.client = Client(settings.api_base, settings.gateway, clock=self.clock)
+        self.client = Client(
+            settings.api_base, settings.gateway, clock=self.clock, proxy=proxy(settings.gateway or settings.api_base)
+        )
         self.tree = Tree(self.client)
         self.cards = Cards(studio, self.clock)
         self.courier = Courier(

@@ -49,7 +49,13 @@ class Client(discord.Client):
     http: Wire
 
     def __init__(
-        self, api_base: str, gateway: str | None, *, clock: Clock | None = None, silence: float = SILENCE
+        self,
+        api_base: str,
+        gateway: str | None,
+        *,
+        clock: Clock | None = None,
+        silence: float = SILENCE,
+        proxy: str | None = None,
     ) -> None:
         self._clock = clock or Clock()
         self.gate = Gate(self._clock)
@@ -71,6 +77,7 @@ class Client(discord.Client):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
             heartbeat_timeout=silence,
+            proxy=proxy,
         )
 
     def _get_state(self, **options: Any) -> ConnectionState[Any]:

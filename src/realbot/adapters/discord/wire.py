@@ -205,7 +205,7 @@ class Wire(HTTPClient):
     """discord.py's client for bot routes through our gate; `revoked` is called when the token is not valid any more."""
 
     def __init__(self, inner: HTTPClient, gate: Gate, api_base: str, gateway: str | None) -> None:
-        super().__init__(inner.loop, inner.connector, max_ratelimit_timeout=LONGEST)
+        super().__init__(inner.loop, inner.connector, proxy=inner.proxy, max_ratelimit_timeout=LONGEST)
         self.gate, self._base = gate, api_base.rstrip("/")
         self._gateway = URL(gateway) if gateway else None
         self.revoked: Callable[[], None] = lambda: None
