@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from collections import namedtuple
+from contextlib import closing
 
 import pytest
 
 from realbot import health, space
+from realbot.database import NAME
 from realbot.errors import ConfigError
 from realbot.health import Part, worst
 from studios import rig, until
@@ -75,6 +78,20 @@ async def test_H12_a_writer_that_hangs_is_unready_and_then_stuck(tmp_path, monke
         assert "A write waits for" in part.says
         gate.set()
         await asyncio.sleep(0.05)
+        assert (await told(bench, "store")).state == "well"
+
+
+async def test_H12_another_program_that_holds_the_database_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(health, "LATE", 0.2)
+    monkeypatch.setattr(health, "LOST", 0.5)
+    async with rig(tmp_path, start=False) as bench:
+        with closing(sqlite3.connect(tmp_path / "data" / NAME, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert (await told(bench, "store")).state == "unready"
+            await asyncio.sleep(0.4)
+            assert (await told(bench, "store")).state == "stuck"
+            other.execute("ROLLBACK")
+        await asyncio.sleep(0.3)
         assert (await told(bench, "store")).state == "well"
 
 

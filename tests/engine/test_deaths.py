@@ -101,6 +101,19 @@ async def test_G4_a_hung_engine_is_killed(make_pool: MakePool, work: Make) -> No
         await recovers(pool, told, work, "fault:hang@1")
 
 
+async def test_H12_an_engine_that_hangs_is_overdue_until_it_is_killed(make_pool: MakePool, work: Make) -> None:
+    pool = make_pool(Patience(hang=0.6, first=0.6, pauses=(0.0,)))
+    async with opened(pool) as told:
+        up = await told.up()
+        assert pool.overdue == 0
+        await pool.run(up.engine, work("job", "fault:hang@1"))
+        async with asyncio.timeout(10):
+            while pool.overdue == 0:
+                await asyncio.sleep(0.01)
+        await told.down()
+        assert pool.overdue == 0
+
+
 async def test_G4_a_slow_engine_is_not_hung(make_pool: MakePool, work: Make) -> None:
     pool = make_pool(Patience(hang=0.3, first=5.0, steps=0.01), step=0.05)
     async with opened(pool) as told:
