@@ -77,3 +77,4 @@ async def test_the_doctor_beside_a_bot_that_runs_and_after_its_end(tmp_path):
         assert "no realbot runs" in parts["data folder"][0]["said"]
         assert "painted on cpu" in parts["engine"][0]["said"], told
         assert "painted anew" not in parts["engine"][0]["said"]
+        assert parts["fingerprint"][0]["said"].rstrip(".").split()[-1] in parts["engine"][0]["said"]

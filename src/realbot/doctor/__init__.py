@@ -106,6 +106,8 @@ def _groups(settings: Settings, channel: str, *, engine: bool, whole: bool) -> l
 
     async def weights() -> Iterable[Finding]:
         found, size = await weighed
+        if last := await asyncio.to_thread(remembered, data, "fingerprint"):
+            found = [*found, good("fingerprint", f"That of the last engine begins with {last[:12]}.")]
         return [*found, *model.memory(settings, size, await surveyed)]
 
     async def looks() -> Iterable[Finding]:
