@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from realbot.styles import Styles
 
 if TYPE_CHECKING:
     from realbot.adapters import Adapter
-    from realbot.monitor import Monitor
+    from realbot.rulebook import Monitor as Section
 
 log = logging.getLogger(__name__)
 
@@ -129,28 +129,36 @@ async def run(settings: Settings) -> None:
 @asynccontextmanager
 async def watched(
     settings: Settings, studio: Studio, fronts: Mapping[Adapter, asyncio.Event], notice: Notice
-) -> AsyncIterator[Monitor | None]:
-    """Look at every part, count, and tell other programs of it while the block runs; each front-end's event is set
-    once people can ask there. Raises ConfigError.
-    """
-    from realbot.metrics import Metrics
-    from realbot.monitor import served
+) -> AsyncIterator[None]:
+    """Look at every part, count, and tell other programs of it while the block runs. Raises ConfigError.
 
+    Each front-end's event is set once people can ask there.
+    """
     for front in fronts:
         studio.health.watch(front)
     studio.reload.listeners.append(_relogged)
     studio.reload.around = notice.reloading
     async with (
         studio.health.probe.watching(),
-        served(Metrics(studio), settings.monitor) as monitor,
+        _monitored(settings.monitor, studio),
         notice.living(studio.health),
     ):
         greeting = asyncio.create_task(_greet(notice, fronts.values()), name="greeting")
         try:
-            yield monitor
+            yield
         finally:
             greeting.cancel()
             await asyncio.gather(greeting, return_exceptions=True)
+
+
+def _monitored(section: Section | None, studio: Studio) -> AbstractAsyncContextManager[None]:
+    """Count and serve the counts where the settings want that; the library for it is loaded only then."""
+    if section is None:
+        return contextlib.nullcontext()
+    from realbot.metrics import Metrics
+    from realbot.monitor import Monitor
+
+    return Monitor(Metrics(studio), section).serving()
 
 
 def _halt(stop: asyncio.Event, number: int) -> None:

@@ -7,7 +7,6 @@ settings say otherwise.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import json
 import logging
@@ -177,14 +176,3 @@ def _listening(section: Section, monitor: Monitor) -> _Server:
         ) from None
     server.monitor, server._turns = monitor, threading.BoundedSemaphore(MOST)
     return server
-
-
-@contextlib.asynccontextmanager
-async def served(metrics: Metrics, section: Section | None) -> AsyncIterator[Monitor | None]:
-    """Serve what the settings want while the block runs."""
-    if section is None:
-        yield None
-        return
-    monitor = Monitor(metrics, section)
-    async with monitor.serving():
-        yield monitor
