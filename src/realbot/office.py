@@ -195,8 +195,8 @@ class Office(Reception):
 
     async def _erase(self, user: User) -> int:
         accounts = self._store.people.accounts(user.key)
-        await self._withdraw(self._tickets(user))
         async with self.safety.retracting(user):
+            await self._withdraw(self._tickets(user))
             gone = await self._store.erase(user)
         for jobs in (self._jobs, self._seen):
             for job_id in [job.id for job in jobs.values() if job.user.key in accounts]:
