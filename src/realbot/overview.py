@@ -37,7 +37,7 @@ class Sample:
     """The numbers of `EVERY` seconds; None: nothing happened that could be measured."""
 
     at: float  #: Unix time in seconds
-    waiting: int
+    waiting: int  #: at most
     wait: float | None  #: mean seconds from acceptance to the start
     pictures: float  #: a minute
     step: float | None  #: mean seconds of a step
@@ -89,6 +89,7 @@ class _Tally:
     waits: list[float] = field(default_factory=list)
     steps: list[float] = field(default_factory=list)
     pictures: int = 0
+    waiting: int = 0
 
 
 class Overview(Observer):
@@ -125,9 +126,8 @@ class Overview(Observer):
         now = self._monotonic()
         minutes = max(now - self._sampled, 1e-3) / 60
         tally, self._tally, self._sampled = self._tally, _Tally(), now
-        point = Sample(
-            self._clock(), len(self._forecast.line), _mean(tally.waits), tally.pictures / minutes, _mean(tally.steps)
-        )
+        waiting = max(tally.waiting, len(self._forecast.line))
+        point = Sample(self._clock(), waiting, _mean(tally.waits), tally.pictures / minutes, _mean(tally.steps))
         self.samples.append(point)
         return point
 
@@ -174,8 +174,8 @@ class Overview(Observer):
             case EngineDown(reason=reason, detail=detail) if reason not in ("stopped", "replaced"):
                 self.failures.append(Failure(self._clock(), "", reason, _short(detail)))
             case Step(key, n):
-                now = self._monotonic()
-                before = self._steps.get(key)
+                now, before = self._monotonic(), self._steps.get(key)
+                self._tally.waiting = max(self._tally.waiting, len(self._forecast.line))
                 if before is not None and n == before[0] + 1:
                     self._tally.steps.append(now - before[1])
                 self._steps[key] = n, now

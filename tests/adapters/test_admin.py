@@ -257,18 +257,21 @@ async def test_what_happens_becomes_points_of_the_charts(bench, admin):
     overview = bench.studio.overview
     job = await bench.ask("a frog", steps=3)
     await until(bench.pool.working)
+    overview.sample()
+    other = await bench.ask("an owl", BERT)
     for n in range(1, 4):
         bench.pool.step(n)
         await asyncio.sleep(0.02)
+    await bench.studio.cancel(BERT, other.id)
     bench.pool.finish()
     await end(job)
     point = overview.sample()
     assert point.pictures > 0
-    assert point.wait is not None
+    assert point.waiting == 1
     assert 0.005 < point.step < 5
     empty = overview.sample()
     assert (empty.pictures, empty.wait, empty.step) == (0.0, None, None)
-    parts = await admin.look(lambda parts: len(parts["charts"][0]["points"]) == 2)
+    parts = await admin.look(lambda parts: len(parts["charts"][0]["points"]) == 3)
     assert [one["name"] for one in parts["charts"]] == ["queue", "wait", "pictures", "step"]
     assert parts["charts"][3]["points"][-1][1:] == [None, ""]
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Requests of the line that are listed, points of a chart, and failures.
 LISTED, POINTS, FAILED = 12, 180, 12
+#: What the axis of a chart reaches at least, so that halves of it are whole.
+LEAST = {"queue": 2.0}
 #: Rules that are the same for everybody have no place here, and lists of words are told by their number.
 WORDS = frozenset({"blocked", "patterns", "together", "stripped", "adult_words", "allowed", "denied", "exempt"})
 
@@ -87,7 +89,7 @@ def charts(every: Iterable[Sample]) -> list[dict[str, Any]]:
 def chart(name: str, points: Sequence[tuple[float, float | None]], told: Callable[[float], str]) -> dict[str, Any]:
     """One series: its points, the top of its axis, and each value in words."""
     values = [value for _, value in points if value is not None]
-    top = nice(max(values, default=0.0)) if values else 1.0
+    top = nice(max([*values, LEAST.get(name, 0.0)]))
     return {
         "name": name,
         "title": said.TEXTS[f"chart_{name}"],
