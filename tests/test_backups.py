@@ -324,6 +324,33 @@ async def test_H9_a_copy_goes_over_a_database_that_is_damaged(used: Path, tmp_pa
         assert len(await store.waiting()) == 30
 
 
+async def test_H9_a_restoration_that_is_cut_short_never_ends_in_an_empty_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    await lived(folder, tmp_path)
+    made = make(folder, tmp_path / "copies", now=TIME)
+    pictures = sorted((folder / "pictures").rglob("*.png"))
+    replace = Path.replace
+
+    def cut(self: Path, target: Path) -> Path:
+        if target == folder / database.NAME:
+            raise OSError(5, "Input/output error")
+        return replace(self, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", cut)
+        with pytest.raises(ConfigError, match="cannot be put back"):
+            restore(folder, made.backup.path)
+    with pytest.raises(ConfigError, match="gone or empty"):
+        async with Store.open(folder):
+            pass
+    assert sorted((folder / "pictures").rglob("*.png")) == pictures
+    restore(folder, made.backup.path)
+    async with Store.open(folder, lambda: NOW) as store:
+        assert len(await store.history(ANN)) == 1
+
+
 async def test_P15_restoring_lifts_no_ban_and_brings_none_back(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     async with Store.open(folder, lambda: NOW) as store:

@@ -55,8 +55,10 @@ def restore(
             told = _told(folder, part)
             bans = _banned(folder / database.NAME, part)
             replaced = _aside(folder, time.time() if now is None else now)
-            database.Ledger(folder).path.unlink(missing_ok=True)
             part.replace(folder / database.NAME)
+            sync(folder)
+            # Without a database and its ledger a start would make an empty one, to which no picture belongs.
+            database.Ledger(folder).path.unlink(missing_ok=True)
             sync(folder)
         taken, missing = complete(folder, source.parent, identities, progress)
     except (OSError, sqlite3.Error) as error:
