@@ -122,6 +122,7 @@ while size := sys.stdin.buffer.read(4):
     data = sys.stdin.buffer.read(int.from_bytes(size, "big"))
     if data == b"crash": os._exit(3)
     if data == b"hang": time.sleep(60)
+    if data == b"nan": print(json.dumps({"score": float("nan")}), flush=True); continue
     print(json.dumps({"score": len(data) / 100}), flush=True)
 """
 
@@ -136,6 +137,15 @@ async def test_X15_one_that_crashes_or_hangs_checks_nothing_and_the_next_picture
         with pytest.raises(Unchecked, match=r"0\.5 seconds"):
             await classifier.score(b"hang")
         assert await classifier.score(b"x" * 40) == 0.4
+    finally:
+        await classifier.close()
+
+
+async def test_X15_a_score_that_is_no_number_counts_as_unsafe():
+    classifier = Classifier("fake", command=(sys.executable, "-c", LIVELY))
+    try:
+        assert await classifier.score(b"nan") == 1.0
+        assert await classifier.score(b"x" * 20) == 0.2
     finally:
         await classifier.close()
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -78,7 +79,9 @@ class Classifier:
         if "score" not in told:
             log.warning("a picture could not be checked and counts as unsafe: %s", told.get("broken"))
             return 1.0
-        return min(max(float(told["score"]), 0.0), 1.0)
+        score = float(told["score"])
+        # What is no number is less than nothing, and would be shown.
+        return 1.0 if math.isnan(score) else min(max(score, 0.0), 1.0)
 
     async def close(self) -> None:
         """End the process."""
