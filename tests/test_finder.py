@@ -280,13 +280,13 @@ async def test_P6_two_people_never_find_each_others_words_or_pictures(tmp_path: 
             assert theirs == []
             assert await r.store.traces.these(user, [e.seq for e in await r.studio.history(other)]) == []
             mine = {entry.seq for entry in await r.studio.history(user)}
-            assert {seq for seq, _ in await r.store.traces.meanings(user, 2**62)} == mine
+            assert {seq async for chunk in r.store.traces.meanings(user) for seq, _ in chunk} == mine
 
 
 async def test_vectors_are_small(tmp_path: Path):
     async with rig(tmp_path) as r:
         await r.paint("a cat")
         await until_read(r)
-        ((_, vector),) = await r.store.traces.meanings(ANNA, 2**62)
+        ((_, vector),) = [one async for chunk in r.store.traces.meanings(ANNA) for one in chunk]
         assert len(vector) == 1024
         assert abs(np.linalg.norm(np.frombuffer(vector, np.float16).astype(np.float32)) - 1) < 0.01

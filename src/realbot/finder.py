@@ -203,22 +203,15 @@ class Finder:
 
     async def _meant(self, user: User, search: str, favourites: bool) -> list[int]:
         """Those of a person's jobs whose words mean the same, by their `seq`, the nearest first."""
-        import numpy as np
-
         scores: list[tuple[float, int]] = []
-        chunk = await self._traces.meanings(user, 2**63 - 1, favourites=favourites)
-        # Without anything to compare with, the model is not even loaded.
-        sought = (await self._vectors([search]))[0] if chunk else None
-        while chunk:
-
-            def near(chunk: list[tuple[int, bytes]] = chunk) -> list[tuple[float, int]]:
-                table = np.frombuffer(b"".join(vector for _, vector in chunk), np.float16).reshape(len(chunk), -1)
-                cosines = table.astype(np.float32) @ sought
-                best = np.argsort(-cosines)[:MOST]
-                return [(float(cosines[n]), chunk[n][0]) for n in best if cosines[n] >= NEAR]
-
-            scores += await asyncio.to_thread(near)
-            chunk = await self._traces.meanings(user, chunk[-1][0], favourites=favourites)
+        sought: np.ndarray[Any, Any] | None = None
+        async for chunk in self._traces.meanings(user, favourites=favourites):
+            if not chunk:
+                continue
+            if sought is None:
+                # Without anything to compare with, the model is not even loaded.
+                (sought,) = await self._vectors([search])
+            scores += await asyncio.to_thread(_near, chunk, sought)
         scores.sort(reverse=True)
         return [seq for score, seq in scores[:MOST] if score >= SHARE * scores[0][0]]
 
@@ -260,3 +253,12 @@ async def _told(work: Coroutine[Any, Any, None]) -> None:
         await work
     except Exception:
         log.exception("pictures of before cannot be found by their looks or meaning")
+
+
+def _near(chunk: Sequence[tuple[int, bytes]], sought: np.ndarray[Any, Any]) -> list[tuple[float, int]]:
+    """Cosines and jobs of the vectors that are nearest to one."""
+    import numpy as np
+
+    table = np.frombuffer(b"".join(vector for _, vector in chunk), np.float16).reshape(len(chunk), -1)
+    cosines = table.astype(np.float32) @ sought
+    return [(float(cosines[n]), chunk[n][0]) for n in np.argsort(-cosines)[:MOST] if cosines[n] >= NEAR]

@@ -8,8 +8,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import aiosqlite
 
@@ -121,15 +122,16 @@ class Traces:
         found = await self._writer.run(lambda db: rows.rows(db, sql, (after, limit)), write=False)
         return [Words(row["seq"], json.loads(row["prompt"])) for row in found]
 
-    async def meanings(self, user: User, before: int, *, favourites: bool = False) -> list[tuple[int, bytes]]:
-        """Vectors of this person's finished jobs, at most `CHUNK`, the latest first, from before a `seq`."""
-        sql = (
-            f"SELECT job, vector FROM meanings JOIN jobs ON seq = job WHERE {MINE} AND {_ENDED} AND seq < :before"
-            f"{' AND favourite = 1' if favourites else ''} ORDER BY seq DESC LIMIT :limit"
-        )
-        values = {"user": user.key, "before": before, "limit": CHUNK}
-        found = await self._writer.run(lambda db: rows.rows(db, sql, values), write=False)
-        return [(row["job"], row["vector"]) for row in found]
+    async def meanings(self, user: User, *, favourites: bool = False) -> AsyncIterator[list[tuple[int, bytes]]]:
+        """Vectors of this person's finished jobs, `CHUNK` at a time, the latest first."""
+        mine = f"SELECT seq FROM jobs WHERE {MINE} AND {_ENDED}{' AND favourite = 1' if favourites else ''}"
+        found = await self._writer.run(lambda db: rows.rows(db, mine, {"user": user.key}), write=False)
+        seqs = sorted((row["seq"] for row in found), reverse=True)
+        sql = "SELECT job, vector FROM json_each(?) CROSS JOIN meanings ON job = value"
+        for n in range(0, len(seqs), CHUNK):
+            some = json.dumps(seqs[n : n + CHUNK])
+            chunk = await self._writer.run(partial(rows.rows, sql=sql, arguments=(some,)), write=False)
+            yield [(row["job"], row["vector"]) for row in chunk]
 
     async def these(self, user: User, seqs: Sequence[int]) -> list[Row]:
         """Some of this person's jobs, the latest first."""
