@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -180,6 +182,28 @@ async def test_old_tombstones_are_taken_out_and_the_others_stay(tmp_path: Path) 
         assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
         await store.erase(CANARY)
         assert [one.number for one in store.tombstones.read()] == [2, 3]
+
+
+async def test_P12_what_is_deleted_while_old_tombstones_are_taken_out_is_noted_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = NOW
+    async with Store.open(tmp_path, lambda: now) as store:
+        await store.erase(ANN)
+        now += 100
+        stones, write = store.tombstones, Tombstones._write
+        burying = threading.Thread(target=lambda: stones._add([("person", BOB.key)], now, 1))
+
+        def slow(path: Path, text: str) -> None:
+            write(path, text)
+            if path.suffix == ".part":
+                burying.start()
+                burying.join(0.2)
+
+        monkeypatch.setattr(Tombstones, "_write", staticmethod(slow))
+        assert await asyncio.to_thread(stones.rotate, NOW + 50) == 1
+        burying.join()
+        assert [one.hash for one in stones.read()] == [stones.hash("person", BOB.key)]
 
 
 async def test_H1_a_deletion_that_cannot_be_noted_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

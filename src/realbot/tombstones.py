@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ class Tombstones:
         self.identity = identity
         self._last: int | None = None
         self._burying = asyncio.Lock()
+        #: Nothing is appended to a file that is about to be replaced.
+        self._writing = threading.Lock()
 
     def hash(self, kind: str, name: str) -> str:
         """What stands for a person by their key, for a job by its id, or for a style."""
@@ -106,15 +109,16 @@ class Tombstones:
 
     def rotate(self, before: float) -> int:
         """Take out those from before a Unix time, when no copy is so old any more; return how many."""
-        found = self.read()
-        kept = [stone for stone in found if stone.at >= before]
-        if len(kept) < len(found):
-            part = self.path.with_suffix(".part")
-            part.unlink(missing_ok=True)
-            self._write(part, "".join(stone.line() for stone in kept))
-            part.replace(self.path)
-            sync(self.path.parent)
-        return len(found) - len(kept)
+        with self._writing:
+            found = self.read()
+            kept = [stone for stone in found if stone.at >= before]
+            if len(kept) < len(found):
+                part = self.path.with_suffix(".part")
+                part.unlink(missing_ok=True)
+                self._write(part, "".join(stone.line() for stone in kept))
+                part.replace(self.path)
+                sync(self.path.parent)
+            return len(found) - len(kept)
 
     def _add(self, marks: Sequence[tuple[str, str]], at: float, known: int) -> int:
         """Append tombstones and return the number of the last one, when they are on the disk."""
@@ -125,7 +129,8 @@ class Tombstones:
             Tombstone(first + n, self.identity, kind, self.hash(kind, name), at) for n, (kind, name) in enumerate(marks)
         ]
         try:
-            self._write(self.path, ("\n" if _torn(self.path) else "") + "".join(stone.line() for stone in stones))
+            with self._writing:
+                self._write(self.path, ("\n" if _torn(self.path) else "") + "".join(stone.line() for stone in stones))
         except OSError as error:
             raise ConfigError(
                 f"A deletion could not be noted in {self.path} ({error.strerror}): free some space or mend its disk.",
