@@ -102,6 +102,17 @@ async def test_P17_nothing_stays_of_work_that_is_long_over(tmp_path: Path) -> No
         assert [name for name in names if (data / name).exists()] == ["web/b/new.webp", "spool/job#2-0.png"]
 
 
+async def test_P17_databases_that_were_replaced_do_not_wait_for_a_restart_to_be_deleted(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with Store.open(data) as store:
+        names = ("realbot-before-0002.db", "realbot-replaced-20261001-120000.db-wal", "realbot-replaced-new.db")
+        for name, days in zip(names, (31, 31, 29), strict=True):
+            (data / name).write_bytes(b"a canary")
+            os.utime(data / name, (time.time() - days * DAY,) * 2)
+        await kept(store, Time()).retain()
+        assert [name for name in names if (data / name).exists()] == ["realbot-replaced-new.db"]
+
+
 async def test_P17_what_is_kept_for_too_long_is_told(
     tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -98,6 +98,7 @@ class Upkeep:
         await self._store.bans.lapse()
         await asyncio.to_thread(self._store.unpacked)
         await asyncio.to_thread(self._store.space.sweep, time.time())
+        await asyncio.to_thread(database.tidy, self._store.folder, time.time())
         left = await self._store.older(before)
         self._left = ", ".join(f"{count} {name}" for name, count in left.items())
         if left:
