@@ -109,6 +109,27 @@ async def test_an_album_disappears_when_it_is_kept_back(api, anna, tmp_path):
         await boss.press(question, "Keep back")
         await soon(lambda: not [m for m in chat.told if m.picture], "the album stays")
         await soon(lambda: any("stays withheld" in message.words for message in chat.told), "it is not told")
+        assert len([m for m in boss.chat.told if m.picture]) == 2
+        await home.studio.erase(user(anna))
+        await soon(lambda: not [m for m in boss.chat.told if m.picture], "moderators see it after it was deleted")
+        assert not [m for m in boss.chat.told if m.labels]
+
+
+async def test_what_people_call_themselves_and_their_groups_is_no_link_for_moderators(api, anna, tmp_path):
+    boss = api.person("@canary")
+    async with house(tmp_path, api, hand=True, classifier=Judge(0.95), telegram={"owners": (boss.id,)}, **ON) as home:
+        chat = api.supergroup("t.me/canary", anna, boss)
+        screen = await boss.ask(chat, "/realbot moderators allow here")
+        assert ("code", "t.me/canary") in [(look, text.rstrip(".")) for look, text in screen.marks]
+        await boss.ask(chat, f"/realbot moderators deny {chat.id}")
+        card = await withheld(home, anna, chat, "/imagine a red fox steps:4")
+        await anna.press(card, "Ask a moderator")
+        await soon(lambda: [m for m in boss.chat.told if m.labels], "the owner is not asked")
+        (question,) = [message for message in boss.chat.told if message.labels]
+        assert ("code", "t.me/canary") in question.marks
+        await boss.press(question, "Release")
+        await shows(question, "Released by")
+        assert any(look == "code" and text.casefold().startswith("@canary") for look, text in question.marks)
 
 
 async def test_a_restart_between_the_appeal_and_the_decision(api, anna, tmp_path):

@@ -10,6 +10,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from telegram import MessageEntity
 from telegram.error import BadRequest, TelegramError
 
 from realbot.adapters import verdicts
@@ -21,7 +22,7 @@ from realbot.adapters.telegram.files import media, send, shown
 from realbot.adapters.telegram.keyboard import Key, Rows, keyboard
 from realbot.adapters.telegram.limiter import USUAL
 from realbot.adapters.telegram.screens import Screen, Viewer, to
-from realbot.adapters.telegram.text import Text, bold, small
+from realbot.adapters.telegram.text import Text, bold, dead, small
 from realbot.entries import Entry
 from realbot.errors import Blocked, Invalid
 from realbot.jobs import Job, Origin, User
@@ -82,7 +83,7 @@ class Cases:
 
     async def retract(self, place: str, message: str) -> None:
         """Delete a question whose picture is deleted."""
-        await self._front.courier.delivery.remove([(place, message)])
+        await self._front.courier.delivery.remove([(place, one) for one in message.split()])
 
     async def alarm(self, *, down: bool) -> None:
         """Tell moderators that pictures cannot be checked, or can be again."""
@@ -151,7 +152,7 @@ class Cases:
         return False
 
     async def _asked(self, entry: Entry, chat: str) -> str:
-        """Show the question in a chat; the number of its message."""
+        """Show the question in a chat; the numbers of its messages, of which pictures of an album are some."""
         paths = await self._studio.safety.files(entry)
         pictures = [Picture(path, f"picture-{n + 1}.png", "", spoiler=True) for n, path in enumerate(paths)]
         photos = [await shown(picture) for picture in pictures]
@@ -159,19 +160,23 @@ class Cases:
         markup = await keyboard(self._studio, rows, User(place.PLATFORM, chat), chat)
         bot = self._front.bot
         if len(photos) == 1:
-            message = await send(bot, photos[0], text, chat_id=int(chat), reply_markup=markup, rate_limit_args=USUAL)
+            told = [await send(bot, photos[0], text, chat_id=int(chat), reply_markup=markup, rate_limit_args=USUAL)]
         else:
-            await bot.send_media_group(int(chat), media=[media(photo) for photo in photos], rate_limit_args=USUAL)
-            message = await bot.send_message(
-                int(chat), str(text), entities=text.entities(), reply_markup=markup, rate_limit_args=USUAL
+            album = [media(photo) for photo in photos]
+            told = [*await bot.send_media_group(int(chat), media=album, rate_limit_args=USUAL)]
+            told.append(
+                await bot.send_message(
+                    int(chat), str(text), entities=text.entities(), reply_markup=markup, rate_limit_args=USUAL
+                )
             )
-        return str(message.message_id)
+        return " ".join(str(one.message_id) for one in told)
 
     async def _told(self, entry: Entry, said: str) -> Text:
         score = await self._studio.safety.score(entry)
         group = entry.origin.server if entry.origin.platform == place.PLATFORM else ""
-        where = small(await self._title(group)) if group else ""
-        return Text.lines([bold(verdicts.question()), verdicts.found(score), where, small(said) if said else ""])
+        where = await self._title(group) if group else ""
+        about = [dead(one, MessageEntity.ITALIC) for one in (where, said) if one]
+        return Text.lines([bold(verdicts.question()), verdicts.found(score), *about])
 
     async def _title(self, number: str) -> str:
         return await titled(self._front.bot, await self._front.moves.now(number))
@@ -206,8 +211,8 @@ async def draw(front: Front, here: Here, viewer: Viewer, state: dict[str, Any]) 
         rules = await front.studio.rule(here.key, viewer.user, moderators=changed)
     names = {number: await titled(viewer.bot, number) for number in rules.moderators}
     rows = [[to(f"✖ {name}", "realbot", at="moderators", deny=number)] for number, name in names.items()]
-    text = Text.lines([bold(verdicts.moderators_title()), verdicts.moderators(", ".join(names.values())),
-                       small(verdicts.chat_number())])  # fmt: skip
+    told = dead(verdicts.moderators(", ".join(names.values())))
+    text = Text.lines([bold(verdicts.moderators_title()), told, small(verdicts.chat_number())])
     return Screen(text, [*rows, [here.back()]])
 
 
