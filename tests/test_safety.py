@@ -300,6 +300,22 @@ async def test_X15_what_cannot_be_checked_is_withheld_in_open_places_and_shown_o
         assert counter.alarms == [True, False]
 
 
+async def test_X15_a_picture_that_is_lost_keeps_no_other_from_being_checked(tmp_path: Path):
+    judge = Judge()
+    async with rig(tmp_path, sections=ON, classifier=judge) as r:
+        safety = r.studio.safety
+        counter = safety.windows["discord"] = Counter()
+        lost = await ask(r, OPEN)
+        assert isinstance(lost.status, Done)
+        (await r.studio.picture(ANN, lost.status.images[0])).unlink()
+        judge.name = "another classifier"
+        assert await r.studio.showing(lost, adult=False) == "withheld"
+        assert safety.down == ""
+        other = await ask(r, OPEN, "a dog")
+        assert await r.studio.showing(other, adult=False) == "here"
+        assert (counter.alarms, await r.studio._store.cases.unchecked()) == ([], [])
+
+
 async def test_X15_a_restart_checks_what_was_not_checked(tmp_path: Path):
     async with rig(tmp_path, sections=ON) as r:
         r.studio.safety.classifier = Judge(away=True)

@@ -206,12 +206,18 @@ class Safety(Appeals):
         return decided(score, here, rules)
 
     async def _check(self, image: ImageId) -> float:
-        """Look at one picture. Raises Unchecked, and ConfigError when the disk does not take what was found."""
+        """Look at one picture; a lost one counts as unsafe.
+
+        Raises Unchecked, and ConfigError when the disk does not take what was found.
+        """
         assert self.classifier is not None
         try:
             path = await self._store.picture(image)
             data = await asyncio.to_thread(path.read_bytes)
-        except (Refused, OSError) as error:
+        except Refused:
+            # It is lost, which says nothing of the classifier and is never made up for.
+            return 1.0
+        except OSError as error:
             raise Unchecked(f"picture {image[:12]} cannot be read: {error}") from error
         score = await self.classifier.score(data)
         await self._cases.score(image, self.classifier.name, score)
