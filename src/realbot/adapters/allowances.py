@@ -27,12 +27,15 @@ def title_of(name: str) -> str:
     return _("What {name} may still ask for").format(name=name)
 
 
-def unlimited() -> str:
-    return _("There is no limit here on how much you may ask for.")
+def unlimited(*, own: bool = True) -> str:
+    if own:
+        return _("There is no limit here on how much you may ask for.")
+    return _("There is no limit here on how much they may ask for.")
 
 
-def exempt() -> str:
-    return _("None of this holds for you: you are exempt.")
+def exempt(*, own: bool = True) -> str:
+    """`own` is false in what somebody else reads of a person."""
+    return _("None of this holds for you: you are exempt.") if own else _("None of this holds: they are exempt.")
 
 
 def span(quota: Quota) -> str:
@@ -81,16 +84,23 @@ def short(one: Allowance) -> str:
     ).format(left=left, all=whole, span=span(one.quota))
 
 
-def waiting(purse: Purse) -> str:
-    return ngettext(
+def waiting(purse: Purse, *, own: bool = True) -> str:
+    text = ngettext(
         "{number} of your requests is on its way, and {most} may be.",
         "{number} of your requests are on their way, and {most} may be.",
         purse.waiting,
-    ).format(number=purse.waiting, most=purse.waiting_most)
+    )
+    if not own:
+        text = ngettext(
+            "{number} request of theirs is on its way, and {most} may be.",
+            "{number} requests of theirs are on their way, and {most} may be.",
+            purse.waiting,
+        )
+    return text.format(number=purse.waiting, most=purse.waiting_most)
 
 
-def rested(when: str) -> str:
-    return _("You can ask again {when}.").format(when=when)
+def rested(when: str, *, own: bool = True) -> str:
+    return (_("You can ask again {when}.") if own else _("They can ask again {when}.")).format(when=when)
 
 
 def handed_back(name: str) -> str:

@@ -81,31 +81,36 @@ class Quota:
                 await self._studio.budget.reset(whom, by, None if "owners" in by.roles else server)
                 note = allowances.handed_back(person.mention)
             purse = await self._studio.budget.purse(whom, place.origin(interaction))
-            title = allowances.title_of(markup.escaped(person.display_name, 64))
-            await panels.show(interaction, note or None, embeds=[card(purse, title)])
+            name = markup.escaped(person.display_name, 64) or str(person.id)
+            await panels.show(interaction, note or None, embeds=[card(purse, name)])
 
     async def _own(self, interaction: Interaction) -> None:
         user, origin = place.user(interaction), place.origin(interaction)
         purse = await self._studio.budget.purse(user, origin)
         view = panels.panel([panels.button(sentences.refresh(), "quota", "look", emoji="🔄")])
-        await panels.show(interaction, embeds=[card(purse, allowances.title())], view=view)
+        await panels.show(interaction, embeds=[card(purse)], view=view)
 
 
-def card(purse: Purse, title: str) -> discord.Embed:
-    """Each limit in force with what is used of it, what is left, and when it comes back."""
+def card(purse: Purse, name: str = "") -> discord.Embed:
+    """Each limit in force with what is used of it, what is left, and when it comes back.
+
+    `name` is whose it is, escaped already, where somebody else reads it.
+    """
+    own = not name
+    title = allowances.title() if own else allowances.title_of(name)
     spent = any(one.left < 1 for one in purse.allowances) and not purse.exempt
     embed = discord.Embed(title=title, colour=BAD if spent else GOOD)
-    told = [allowances.exempt()] if purse.exempt else []
+    told = [allowances.exempt(own=own)] if purse.exempt else []
     if not purse.allowances:
-        told.append(allowances.unlimited())
+        told.append(allowances.unlimited(own=own))
     if purse.rested is not None:
-        told.append(allowances.rested(_when(purse.rested)))
+        told.append(allowances.rested(_when(purse.rested), own=own))
     embed.description = "\n".join(told) or None
     for one in purse.allowances:
         back = allowances.back(one).format(when=_when(one.frees), whole=_when(one.whole))
         lines = [f"`{allowances.bar(one)}`", allowances.used(one), back]
         embed.add_field(name=allowances.name(one.quota), value="\n".join(filter(None, lines)), inline=False)
-    embed.set_footer(text=allowances.waiting(purse))
+    embed.set_footer(text=allowances.waiting(purse, own=own))
     return embed
 
 

@@ -47,6 +47,7 @@ async def test_administrators_see_what_somebody_has_left_and_hand_back_what_thei
     assert shown.ephemeral
     assert "What anna may still ask for" in said(shown)
     assert "2 of 2 used, 0 left" in said(shown)
+    assert "1 request of theirs is on its way" in said(shown)
     back = await world.admin.slash(world.channel, "realbot quota", person=world.anna, action="reset")
     assert f"What <@{world.anna.id}> has asked for so far does not count here any more." in said(back)
     assert "Pictures in 24 hours: `▱▱▱▱▱▱▱▱▱▱`\n0 of 2 used, 2 left" in said(back)
