@@ -13,6 +13,7 @@ from realbot.adapters import banwords, changes, deeds, notices, verdicts, words
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import audits, cases, phrases, place, quota, reloads, sayings, trainers, trainphrases
 from realbot.adapters.telegram.bans import Bans, way
+from realbot.adapters.telegram.behind import behind
 from realbot.adapters.telegram.privacy import QUESTION
 from realbot.adapters.telegram.rules import VERBS, Here, Rules
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
@@ -40,7 +41,8 @@ class Admin:
 
     async def realbot(self, asked: Asked) -> None:
         """Do what follows the command and show what is now. Raises Refused."""
-        state = quota.meant(asked.message, trainers.meant(asked.message, commanded(asked.text)))
+        whom = await behind(self._front, asked.message)
+        state = quota.meant(whom, trainers.meant(whom, commanded(asked.text)))
         if said := state.pop("said", ""):
             here = await self._here(Viewer(asked.bot, asked.user, asked.origin, asked.private))
             state = await self._bans.meant(asked, said, state["rest"], here)

@@ -6,23 +6,22 @@ because in a group everybody reads; there it says which group it is about, and w
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from telegram import Message, MessageEntity
+from telegram import MessageEntity
 
 from realbot.adapters import banwords, deeds
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import phrases, place
+from realbot.adapters.telegram.behind import behind
 from realbot.adapters.telegram.gallery import turn
 from realbot.adapters.telegram.links import address
-from realbot.adapters.telegram.presses import actions
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
 from realbot.adapters.telegram.text import Piece, Text, bold, code, dead, filled, quoted, when
 from realbot.adapters.telegram.trainers import called
 from realbot.bans import Ban
-from realbot.errors import Invalid, Refused
+from realbot.errors import Invalid
 from realbot.gate import moment
 from realbot.jobs import User
 from realbot.spans import cut, span
@@ -162,8 +161,7 @@ class Bans:
         for entity, text in asked.message.parse_entities([MessageEntity.TEXT_MENTION]).items():
             if entity.user is not None:
                 return str(entity.user.id), " ".join(rest.replace(text, "", 1).split())
-        answered = place.answered(asked.message)
-        if answered is not None and (number := await self._behind(answered)):
+        if number := await behind(self._front, asked.message):
             return number, rest
         first, _blank, after = rest.partition(" ")
         if first.isdecimal() and len(first) > 4:
@@ -175,20 +173,6 @@ class Bans:
                     return one.id, after.strip()
             raise Invalid(banwords.unknown(plain(first[1:], 40)))
         return "", rest
-
-    async def _behind(self, answered: Message) -> str:
-        """Who wrote a message or, when it is one of our cards, who asked for it."""
-        if answered.from_user is None or place.anonymous(answered):
-            return ""
-        if answered.from_user.id != self._front.me.id:
-            return str(answered.from_user.id)
-        for action_id in actions(answered):
-            with suppress(Refused):
-                action = await self._studio.acted(action_id, press=False)
-                platform, _sign, number = (await self._studio.shown(action)).owner.partition(":")
-                if platform == place.PLATFORM:
-                    return number
-        return ""
 
     @staticmethod
     def _to(label: str, here: Here, **state: Any) -> Key:

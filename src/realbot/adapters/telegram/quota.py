@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from telegram import Message
+from telegram import MessageEntity
 
 from realbot.adapters import allowances, sentences
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import place, sayings
 from realbot.adapters.telegram.privacy import QUESTION
 from realbot.adapters.telegram.screens import Screen, Viewer, to
-from realbot.adapters.telegram.text import Piece, Text, bold, filled, small
+from realbot.adapters.telegram.text import Piece, Text, bold, dead, filled, small
 from realbot.adapters.telegram.trainers import called
 from realbot.errors import Invalid
 from realbot.jobs import Origin, User
@@ -47,7 +47,7 @@ class Quota:
         """What is left of each limit in force there."""
         user = await self._front.rights.known(viewer.user, viewer.origin, self._studio)
         purse = await self._studio.budget.purse(user, viewer.origin)
-        return Screen(card(purse, allowances.title()), [[to(f"🔄 {sentences.refresh()}", "quota")]])
+        return Screen(card(purse), [[to(f"🔄 {sentences.refresh()}", "quota")]])
 
     async def others(self, here: Here, viewer: Viewer, state: dict[str, Any]) -> Screen:
         """The same of somebody else, after it was handed back. The caller has checked who asks. Raises Invalid."""
@@ -64,7 +64,7 @@ class Quota:
             await self._studio.budget.reset(whom, by, None if "owners" in by.roles else here.key)
             note = allowances.handed_back(name)
         purse = await self._studio.budget.purse(whom, origin)
-        text = card(purse, allowances.title_of(name))
+        text = card(purse, name)
         give = replace(
             to(f"↩ {allowances.hand_back()}", "realbot", style="danger", uses=1, at="quota", whom=number, reset=True),
             days=QUESTION,
@@ -72,27 +72,29 @@ class Quota:
         return Screen(text, [[give], [here.back()]], note=note)
 
 
-def meant(message: Message, state: dict[str, Any]) -> dict[str, Any]:
-    """The state of the screen that a command asks for, with the person whose message it answers."""
-    answered = place.answered(message)
-    if state.get("at") != "quota" or state.get("whom") or answered is None or answered.from_user is None:
-        return state
-    return state if place.anonymous(answered) else {**state, "whom": str(answered.from_user.id)}
+def meant(whom: str, state: dict[str, Any]) -> dict[str, Any]:
+    """The state of the screen that a command asks for, with the person that its answer is about, if any."""
+    return {**state, "whom": whom} if state.get("at") == "quota" and whom and not state.get("whom") else state
 
 
-def card(purse: Purse, title: str) -> Text:
-    """Each limit in force with what is used of it, what is left, and when it comes back."""
-    parts: list[str | Piece | Text] = [bold(title)]
+def card(purse: Purse, name: str = "") -> Text:
+    """Each limit in force with what is used of it, what is left, and when it comes back.
+
+    `name` is whose it is, where somebody else reads it.
+    """
+    own = not name
+    title = bold(allowances.title()) if own else dead(allowances.title_of(name), MessageEntity.BOLD)
+    parts: list[str | Piece | Text] = [title]
     if purse.exempt:
-        parts.append(allowances.exempt())
+        parts.append(allowances.exempt(own=own))
     if not purse.allowances:
-        parts.append(allowances.unlimited())
+        parts.append(allowances.unlimited(own=own))
     if purse.rested is not None:
-        parts.append(filled(allowances.rested("{when}"), when=sayings.moment(purse.rested)))
+        parts.append(filled(allowances.rested("{when}", own=own), when=sayings.moment(purse.rested)))
     for one in purse.allowances:
         parts += [Text("\n", bold(allowances.name(one.quota))), allowances.bar(one), allowances.used(one)]
         if one.frees is not None and one.whole is not None:
             moments = {"when": sayings.moment(one.frees), "whole": sayings.moment(one.whole)}
             parts.append(filled(allowances.back(one), **moments))
-    parts.append(Text("\n", small(allowances.waiting(purse))))
+    parts.append(Text("\n", small(allowances.waiting(purse, own=own))))
     return Text.lines(parts)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from telegram import Message
 from telegram.error import TelegramError
 
 from realbot.adapters import lessonwords
 from realbot.adapters.outbox import Down
 from realbot.adapters.plain import plain
-from realbot.adapters.telegram import place, trainphrases
+from realbot.adapters.telegram import trainphrases
 from realbot.adapters.telegram.screens import Screen, Viewer, to
 from realbot.adapters.telegram.text import Text, bold, dead
 from realbot.errors import Invalid
@@ -43,12 +42,9 @@ async def draw(studio: Studio, here: Here, viewer: Viewer, state: dict[str, Any]
     return Screen(text, [*rows, [here.back()]])
 
 
-def meant(message: Message, state: dict[str, Any]) -> dict[str, Any]:
-    """The state of the screen that a command asks for, with the person whose message it answers."""
-    answered = place.answered(message)
-    if state.get("at") != "trainers" or answered is None or answered.from_user is None or place.anonymous(answered):
-        return state
-    return {name: value or str(answered.from_user.id) for name, value in state.items()}
+def meant(whom: str, state: dict[str, Any]) -> dict[str, Any]:
+    """The state of the screen that a command asks for, with the person that its answer is about, if any."""
+    return {name: value or whom for name, value in state.items()} if state.get("at") == "trainers" else state
 
 
 async def called(viewer: Viewer, here: Here, number: str) -> str:

@@ -57,6 +57,22 @@ async def test_administrators_see_what_somebody_has_left_and_hand_back_what_thei
     assert "3 of 4 used, 1 left" in typed.words
 
 
+async def test_an_answer_to_a_card_is_about_whoever_asked_for_it(world):
+    await world.anna.ask(world.group, "/imagine a frog steps:4")
+    await until(world.home.easel.working)
+    world.home.easel.finish()
+    await until(lambda: any(one.picture for one in world.group.told))
+    (card,) = [one for one in world.group.told if one.picture]
+    shown = await world.carl.ask(world.group, "/realbot quota", reply_to=card)
+    assert shown.words.startswith("What Anna may still ask for")
+    assert "1 of 3 used" in shown.words
+    assert "0 requests of theirs are on their way" in shown.words
+    await world.carl.ask(world.group, "/realbot trainers allow", reply_to=card)
+    assert (await world.studio.place(f"telegram:{world.group.id}")).trainers == (str(world.anna.id),)
+    about = await world.carl.ask(world.group, "/realbot quota", reply_to=shown)
+    assert "Say whose." in about.words
+
+
 async def test_an_owner_hands_back_what_counts_everywhere(world):
     await world.ask(world.anna, "a frog", count=3)
     shown = await world.root.ask(world.root.chat, f"/realbot quota {world.anna.id} reset")
