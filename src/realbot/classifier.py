@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 #: Seconds that loading a classifier may take, and one picture.
 START, PATIENCE = 120.0, 20.0
 #: The process finds realbot where this one has it, and nothing else that is not installed.
-_CHILD = f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); from realbot.examiner import main; main()"
+_CHILD = (
+    f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); from realbot.engine.examiner import main; main()"
+)
 _REASONS = {
     "missing": "safety.checker is opennsfw, which is not installed; install it with: pip install 'realbot[safety]'",
     "folder": "safety.checker: {checker} is no folder with an image classifier (config.json and model.safetensors):"
