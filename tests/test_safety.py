@@ -353,6 +353,9 @@ async def test_a_picture_that_is_brought_is_checked_before_it_is_begun_with(tmp_
         second = await r.studio.upload(ANN, png("blue"))
         with pytest.raises(QueueFull, match="cannot be checked"):
             await ask(r, OPEN, "a cat", source=second, strength=0.5)
+        with pytest.raises(QueueFull, match="cannot be checked"):
+            await r.studio.submit(ANN, Generate(prompt="a cat", steps=2, source=second, strength=0.5), OPEN)
+        assert r.studio._desk._drawn == {}, "nothing is kept in mind of what was refused"
 
 
 async def test_P12_deleting_everything_deletes_scores_and_cases(tmp_path: Path):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from .engine.models import PRESETS, Preset, resolve, shape
@@ -95,6 +96,15 @@ class Desk:
         if (user.key, asked.asked_key) not in drawn:
             self.settled(user, asked.asked_key)
         return asked
+
+    @contextlib.contextmanager
+    def taking(self, user: User, asked: Asked) -> Iterator[None]:
+        """Take a request that passed; what the block raises settles its question."""
+        try:
+            yield
+        except BaseException:
+            self.settled(user, asked.asked_key)
+            raise
 
     def settled(self, user: User, asked_key: str) -> None:
         """The question is answered, or never will be."""

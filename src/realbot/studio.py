@@ -202,7 +202,8 @@ class Studio(Academy):
                 raise QueueFull("The bot is not taking requests at the moment; please try again in a minute.")
             self._store.space.admit(self._endings.full)
             asked = await self._desk.ask(user, request, origin)
-            await self.safety.admit(user, asked.request, origin)
+            with self._desk.taking(user, asked):
+                await self.safety.admit(user, asked.request, origin)
             # What is committed must also reach the line, whatever becomes of the caller.
             return await self._whole(self._accept(user, asked, origin, dedup))
 
@@ -308,13 +309,10 @@ class Studio(Academy):
             terms.admit(usage)
 
         who, what = (job_id, user), (asked.request, asked.asked_key or None)
-        try:
+        with self._desk.taking(user, asked):
             row = await self._store.put(
                 *who, *what, origin, dedup, now, admit, circle, seconds=terms.seconds, windows=terms.windows
             )
-        except BaseException:
-            self._desk.settled(user, asked.asked_key)
-            raise
         if row.id != job_id:
             self._desk.settled(user, asked.asked_key)
             if row.user.key != user.key:
