@@ -272,6 +272,22 @@ def test_H8_a_damaged_copy_pushes_no_sound_one_out(tmp_path: Path) -> None:
 # Putting back
 
 
+@pytest.mark.parametrize(("before", "after"), [((), ()), ((PUBLIC,), ()), ((), (PUBLIC,))])
+async def test_P12_what_is_deleted_goes_from_beside_the_copies_also_once_pictures_are_not_copied_any_more(
+    tmp_path: Path, before: tuple[str, ...], after: tuple[str, ...]
+) -> None:
+    folder, copies = tmp_path / "data", tmp_path / "copies"
+    await lived(folder, tmp_path)
+    made = make(folder, copies, *before, pictures=True, now=TIME)
+    beside = copies / backups.files_of(made.backup.identity)
+    assert len([path for path in beside.rglob("*") if path.is_file()]) == 3
+    async with Store.open(folder, lambda: NOW) as store:
+        await store.erase(ANN)
+        (left,) = await store.history(BOB)
+    make(folder, copies, *after, now=TIME + 60)
+    assert [path.name.split(".")[0] for path in beside.rglob("*") if path.is_file()] == list(left.images)
+
+
 async def test_H9_restoring_tells_what_is_lost_and_moves_the_old_database_aside(tmp_path: Path) -> None:
     folder, now = tmp_path / "data", TIME - 60
     async with Store.open(folder, lambda: now) as store:

@@ -95,7 +95,7 @@ def make(
 ) -> Made:
     """Copy the database into the folder `target`, or to that file, and try the copy. Raises ConfigError.
 
-    With `pictures` those the copy refers to, and trained styles, lie beside it; what it does not need is deleted there.
+    With `pictures` those the copy refers to, and trained styles, lie beside it. What it does not need is deleted there.
     """
     began, at = time.monotonic(), time.time() if now is None else now
     if not (folder / database.NAME).exists():
@@ -110,12 +110,16 @@ def make(
         if seal and path.suffix != sealed.SUFFIX:
             path = path.with_name(path.name + sealed.SUFFIX)
         _kept(plain, path, seal, room)
-        files = 0
-        lost: list[str] = []
+        into = path.parent / files_of(identity)
+        wanted = _wanted(folder, into, contents(plain), seal)
         if pictures:
-            wanted = _wanted(folder, path.parent / files_of(identity), contents(plain), seal)
             files, lost = _mirrored(folder, wanted, seal, progress)
-            _cleared(path.parent / files_of(identity), wanted)
+            _cleared(into, wanted)
+        else:
+            files, lost = 0, []
+            # What was copied before stays, sealed or not, but for what people have deleted since.
+            bare = {one.with_name(one.name.removesuffix(sealed.SUFFIX)) for one in wanted}
+            _cleared(into, bare | {one.with_name(one.name + sealed.SUFFIX) for one in bare})
     size = path.stat().st_size
     return Made(Backup(path, identity, at), size, time.monotonic() - began, rows, files, tuple(lost))
 
