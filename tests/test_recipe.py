@@ -3,7 +3,7 @@
 import re
 
 from realbot.jobs import Generate, StyleUse
-from realbot.recipe import parameters
+from realbot.recipe import parameters, told
 
 HASH = "ab12cd34ef" + "0" * 54
 
@@ -64,3 +64,10 @@ def test_values_that_hold_marks_are_in_quotes_and_lines_stay_lines():
     assert read["Model"] == "own, model: x"
     assert read["Denoising strength"] == "0.6"
     assert read["Lora hashes"] == "a: ab12cd34ef, b: ab12cd34ef"
+
+
+def test_a_file_of_a_million_chunks_is_not_read_to_its_end():
+    begin, empty = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0junk\0\0\0\0"
+    text = b"\0\0\0\x0ctEXt" + b"parameters\0a" + b"\0\0\0\0"
+    assert told(begin + empty * 50 + text) == "a"
+    assert told(begin + empty * 1_000_000 + text) == ""

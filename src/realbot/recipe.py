@@ -18,8 +18,8 @@ SAMPLERS = {
 }
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-#: Bytes of a text that are read.
-_LONGEST = 1 << 16
+#: Bytes of a text that are read, and chunks before the picture among which it is looked for.
+_LONGEST, _CHUNKS = 1 << 16, 100
 
 
 def parameters(
@@ -61,7 +61,9 @@ def parameters(
 def told(data: bytes) -> str:
     """The text of the `parameters` chunk of a PNG file, empty where there is none."""
     at = len(_PNG)
-    while data.startswith(_PNG) and (head := data[at : at + 8])[4:] not in (b"", b"IDAT", b"IEND"):
+    for _ in range(_CHUNKS if data.startswith(_PNG) else 0):
+        if (head := data[at : at + 8])[4:] in (b"", b"IDAT", b"IEND"):
+            break
         length = int.from_bytes(head[:4], "big")
         name, _, text = data[at + 8 : at + 8 + min(length, _LONGEST)].partition(b"\0")
         if name == b"parameters" and head[4:] == b"tEXt":
