@@ -120,6 +120,12 @@ def unknown(name: str) -> str:
     ).format(name=name)
 
 
+def several(name: str) -> str:
+    return _("Several people called {name} asked here. Answer a message of theirs, or write their number.").format(
+        name=name
+    )
+
+
 def ban_somebody() -> str:
     return _("Ban somebody…")
 

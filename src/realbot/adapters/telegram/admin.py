@@ -9,15 +9,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from telegram import MessageEntity
+
 from realbot.adapters import banwords, changes, deeds, notices, verdicts, words
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import audits, cases, phrases, place, quota, reloads, sayings, trainers, trainphrases
 from realbot.adapters.telegram.bans import Bans, way
 from realbot.adapters.telegram.behind import behind
+from realbot.adapters.telegram.links import alone
 from realbot.adapters.telegram.privacy import QUESTION
 from realbot.adapters.telegram.rules import VERBS, Here, Rules
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
-from realbot.adapters.telegram.text import Text, bold, small
+from realbot.adapters.telegram.text import Text, bold, dead, small
 from realbot.errors import Blocked, Invalid
 from realbot.jobs import Origin
 
@@ -65,11 +68,11 @@ class Admin:
             case "quota":
                 return await self._quota.others(here, viewer, state)
             case "bans":
-                return await self._bans.draw(here, viewer, state)
+                return await self._named(here, viewer, await self._bans.draw(here, viewer, state))
             case "moderators":
                 return await cases.draw(self._front, here, viewer, state)
             case "audit":
-                return await audits.draw(self._front, here, viewer, state)
+                return await self._named(here, viewer, await audits.draw(self._front, here, viewer, state))
             case "stats":
                 return await self._stats(here)
             case "clear":
@@ -77,6 +80,7 @@ class Admin:
             case "reload":
                 if int(viewer.user.id) not in self._front.settings.owners:
                     raise Blocked(changes.owners())
+                alone(viewer)
                 return await reloads.draw(self._studio, here, viewer.user)
         note = notices.kept() if state.get("keep") else ""
         if state.get("clear"):
@@ -100,6 +104,13 @@ class Admin:
             raise Blocked(sayings.administrators_only())
         origin = Origin(place.PLATFORM, group, server=group) if viewer.private else viewer.origin
         return Here(f"{place.PLATFORM}:{group}", origin)
+
+    async def _named(self, here: Here, viewer: Viewer, screen: Screen) -> Screen:
+        """The screen with the group that it is about, where one cannot see which that is."""
+        if here.origin is None or not viewer.private:
+            return screen
+        name = dead(await cases.titled(viewer.bot, here.origin.place), MessageEntity.ITALIC)
+        return replace(screen, text=Text.lines([name, screen.text]))
 
     async def _main(self, here: Here, note: str) -> Screen:
         rules, stats = await self._studio.place(here.key), await self._studio.stats(here.key)

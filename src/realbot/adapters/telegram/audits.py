@@ -15,7 +15,7 @@ from realbot.adapters.plain import plain
 from realbot.adapters.telegram import place
 from realbot.adapters.telegram.bans import about, way
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
-from realbot.adapters.telegram.text import Piece, Text, bold, code, filled, quoted, small, when
+from realbot.adapters.telegram.text import Piece, Text, bold, code, dead, filled, quoted, small, when
 from realbot.adapters.telegram.trainers import called
 from realbot.gate import moment
 from realbot.places import EVERYWHERE
@@ -44,7 +44,7 @@ async def draw(front: Front, here: Here, viewer: Viewer, state: dict[str, Any]) 
         if change.place != where:
             # What was done in one place stands together.
             where = change.place
-            lines.append(Text(small(deeds.place(await _place(viewer, where)))))
+            lines.append(dead(deeds.place(await _place(viewer, where)), MessageEntity.ITALIC))
         ago = when(deeds.ago(now - change.at), change.at)
         lines += [Text("• ", _sentence(deed, change, names), " · ", ago) for deed in deeds.deeds(change)]
     lines = lines or [Text(deeds.nothing())]

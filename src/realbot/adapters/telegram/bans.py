@@ -142,7 +142,7 @@ class Bans:
         by = await self._name(here, viewer, ban.author, "")
         told = filled(
             banwords.by(),
-            who=by.text if ban.author else "–",
+            who=by if ban.author else "–",
             when=when(deeds.ago(self._front.clock.now() - ban.at), ban.at),
         )
         return [Text("• ", who, " · ", until, reason), Text("   ", told)]
@@ -167,12 +167,18 @@ class Bans:
         if first.isdecimal() and len(first) > 4:
             return first, after.strip()
         if first.startswith("@") and len(first) > 1:
-            sought = first[1:].casefold()
-            for one in await self._studio.gate.seen(here.key, KNOWN):
-                if one.platform == place.PLATFORM and sought in (one.name.casefold(), *one.name.casefold().split()):
-                    return one.id, after.strip()
-            raise Invalid(banwords.unknown(plain(first[1:], 40)))
+            return await self._named(first[1:], here), after.strip()
         return "", rest
+
+    async def _named(self, name: str, here: Here) -> str:
+        """The number of the one person of this name who asked there. Raises Invalid for nobody, and for several."""
+        sought, seen = name.casefold(), await self._studio.gate.seen(here.key, KNOWN)
+        names = {one.id: one.name.casefold() for one in seen if one.platform == place.PLATFORM}
+        whole = [number for number, known in names.items() if known == sought]
+        found = whole or [number for number, known in names.items() if sought in known.split()]
+        if len(found) == 1:
+            return found[0]
+        raise Invalid(banwords.several(plain(name, 40)) if found else banwords.unknown(plain(name, 40)))
 
     @staticmethod
     def _to(label: str, here: Here, **state: Any) -> Key:

@@ -141,6 +141,32 @@ async def test_people_are_named_by_number_or_by_the_name_they_asked_under(world)
     assert "no such ban" in (await world.carl.ask(world.group, f"/realbot unban {world.bert.id}")).words
 
 
+async def test_of_several_people_of_one_name_nobody_is_banned(world):
+    other = world.home.api.person("Anna Bella")
+    other.join(world.group)
+    twin = world.home.api.person("Bella")
+    twin.join(world.group)
+    for person in (world.anna, other, twin):
+        await world.ask(person, "a frog")
+    await world.carl.ask(world.group, "/realbot ban @Anna 2h")
+    assert banned(world) == [f"telegram:{world.anna.id}"], "the whole name is nobody else's"
+    another = world.home.api.person("Anna")
+    another.join(world.group)
+    await world.ask(another, "a newt")
+    answer = await world.carl.ask(world.group, "/realbot ban @Anna 2h")
+    assert answer.words.startswith("Several people called Anna asked here.")
+    assert len(banned(world)) == 1
+
+
+async def test_who_banned_somebody_is_no_mention(world):
+    boss = world.home.api.person("@canary")
+    boss.join(world.group, ADMINISTRATOR)
+    await boss.ask(world.group, f"/realbot ban {world.anna.id} 1 day")
+    shown = await privately(world, boss, await boss.ask(world.group, "/realbot bans"))
+    assert "by @Canary, just now" in shown.words
+    assert ("code", "@Canary") in shown.marks
+
+
 async def test_in_a_topic_a_command_that_answers_nothing_bans_nobody(world):
     topics = world.home.api.forum("topics", world.anna, world.carl)
     world.carl.join(topics, ADMINISTRATOR)
@@ -214,7 +240,7 @@ async def test_somebody_is_chosen_among_those_who_asked_lately(world):
     assert "Anna" in shown.labels
     assert "Carl" not in shown.labels
     await tap(world.carl, shown, "Anna")
-    assert shown.words == "For how long is Anna banned here?"
+    assert shown.words == "painters\nFor how long is Anna banned here?"
     await tap(world.carl, shown, "1 week")
     assert banned(world) == [f"telegram:{world.anna.id}"]
     await tap(world.carl, shown, "All bans")
@@ -262,7 +288,8 @@ async def test_the_audit_log_is_read_as_sentences_in_private(world):
     answer = await world.carl.ask(world.group, "/realbot audit")
     assert "max_steps" not in seen(answer)
     shown = await privately(world, world.carl, answer)
-    lines = [line.rpartition(" · ")[0] for line in shown.words.splitlines()[1:]]
+    assert shown.words.startswith("painters\nWhat was changed here\n")
+    lines = [line.rpartition(" · ")[0] for line in shown.words.splitlines()[2:]]
     assert lines[0] == "• Carl lifted the ban of Anna"
     assert lines[1].startswith("• Carl banned Anna until 20")
     assert lines[1].endswith("UTC: frogs")

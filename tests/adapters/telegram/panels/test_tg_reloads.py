@@ -31,6 +31,15 @@ async def test_P5_only_owners_of_the_bot_read_its_settings_anew(world, file, api
     assert world.studio.reload.settings.limits.per_day == 20
 
 
+async def test_P5_nobody_else_in_a_group_reads_what_changed(world, file, api):
+    world.root.join(world.group)
+    file.write_text(written(api, world.root.id, rest="[limits]\nper_day = 10\n"))
+    answer = await world.root.ask(world.group, "/realbot reload")
+    assert "private chat" in answer.words
+    assert "per_day" not in answer.words
+    assert world.studio.reload.settings.limits.per_day == 20
+
+
 async def test_Q5_the_answer_says_what_changed_and_that_who_waits_keeps_the_place(world, file, api):
     for prompt in ("a frog", "another frog", "a third frog"):
         await world.ask(world.anna, prompt)
