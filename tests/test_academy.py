@@ -17,7 +17,7 @@ from pools import InProcessPool
 from pupils import BOSS, OPEN, OTHER, SERVER, brought, drawn, learnt, lesson, planned
 from realbot.academy import Brought
 from realbot.errors import Blocked, Invalid, NotYours, OverQuota
-from realbot.jobs import Cancelled, Done, Failed, Job, Running, User, Waiting
+from realbot.jobs import Cancelled, Done, Failed, Job, Running, Train, User, Waiting
 from realbot.rulebook import Training
 from studios import ANNA, BERT, HERE, end, rig, until
 
@@ -81,6 +81,19 @@ async def test_words_that_are_blocked_are_blocked_in_captions_too(tmp_path: Path
         with pytest.raises(Blocked):
             await r.studio.submit(ANNA, plan.request, HERE)
         assert r.pool.works == []
+
+
+async def test_words_that_are_left_out_are_left_out_of_captions(tmp_path: Path):
+    async with rig(tmp_path, sections={**OPEN, "moderation": {"stripped": ["8k"], "patterns": ["gor+e"]}}) as r:
+        files = [*brought(), Brought("x.png", drawn(60), "a dot, 8k"), Brought("y.png", drawn(61), "8K")]
+        plan = await r.studio.plan(ANNA, HERE, "dots", "dotty", files, steps=6)
+        job = await r.studio.submit(ANNA, plan.request, HERE)
+        assert isinstance(job.request, Train)
+        assert len(job.request.captions) == len(job.request.images)
+        assert all(job.request.captions) and "8" not in "".join(job.request.captions)
+        for changes in ({"trigger": "8k dotty"}, {"captions": ("gorrre",) * len(plan.request.images)}):
+            with pytest.raises(Blocked):
+                await r.studio.submit(ANNA, replace(plan.request, style="others", **changes), HERE)
 
 
 async def test_pictures_of_others_are_not_learnt_from(tmp_path: Path):

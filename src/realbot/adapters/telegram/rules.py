@@ -133,7 +133,7 @@ class Rules:
         avoided = str(moderation.get("negative", ""))
         changed, avoid = _changed(own, state), _avoided(avoided, state)
         if (changed, avoid) != (own, avoided):
-            told = {name: changed[name] or None for name in own if changed[name] != own[name]}
+            told: dict[str, Any] = {name: changed[name] or None for name in own if changed[name] != own[name]}
             told |= {"negative": avoid or None} if avoid != avoided else {}
             await self._studio.rule(here.key, by, moderation=told)
         base = self._base(here)["moderation"]
