@@ -92,6 +92,13 @@ def test_every_parameter_changes_the_picture(easel: Easel) -> None:
     assert len({easel.hashes(**change)[0] for change in changes}) == len(changes)
 
 
+def test_what_a_place_avoids_stands_before_what_a_person_does(easel: Easel) -> None:
+    cfg = {"true_cfg": 3.0} if easel.family == "flux" else {"guidance": 4.0}
+    both = easel.hashes(negative="dog", avoid="cow", **cfg)
+    assert both == easel.hashes(negative="cow, dog", **cfg) != easel.hashes(negative="dog", **cfg)
+    assert easel.hashes(avoid="cow", **cfg) == easel.hashes(negative="cow", **cfg)
+
+
 def test_a_repeated_prompt_is_not_encoded_again(easel: Easel) -> None:
     easel.hashes(prompt="only once", negative="this too")
     misses = easel.painter.embeds.misses
