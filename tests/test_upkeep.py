@@ -191,6 +191,22 @@ async def test_C21_a_copy_is_made_every_hour_and_the_oldest_go(tmp_path: Path, c
         assert upkeep.check().state == "well"
 
 
+async def test_C21_a_clock_that_was_wrong_for_a_while_ends_no_copying(tmp_path: Path, clock: Time) -> None:
+    async with Store.open(tmp_path / "data", clock) as store:
+        since = Time()
+        upkeep = Upkeep(store, lambda: settings(backup={"hours": 1, "keep": 3}), clock, since)
+        since.now += REST
+        clock.now = START + 3650 * DAY
+        assert await upkeep.back_up() is not None
+        clock.now = START
+        for _ in range(5):
+            since.now, clock.now = since.now + 3600, clock.now + 3600
+            assert await upkeep.back_up() is not None
+            assert upkeep.last_backup == clock.now
+            assert await upkeep.back_up() is None
+        assert clock.now in [one.at for one in backups.found(upkeep.folder)]
+
+
 async def test_H8_a_damaged_database_is_told_and_the_sound_copies_stay(
     tmp_path: Path, clock: Time, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -129,7 +129,8 @@ class Upkeep:
         now = self._clock()
         if not rules.hours or not self._rested:
             return None
-        if self.last_backup is not None and now - self.last_backup < rules.hours * 3600:
+        # One from a time that is still to come was made when the clock was wrong, and nobody waits until then.
+        if self.last_backup is not None and 0 <= now - self.last_backup < rules.hours * 3600:
             return None
         if not self._due("backup", RETRY):
             return None
