@@ -174,9 +174,12 @@ class Admin(app_commands.Group):
             await interaction.response.send_modal(Words(self, rules.moderation))
 
     async def block(self, interaction: Interaction, lists: Mapping[str, list[str]]) -> None:
-        """Keep the lists of words. Raises NotYours for somebody who is no administrator any more."""
-        moderation = {name: lines or None for name, lines in lists.items()}
-        await self._studio.rule(_server(interaction), place.user(interaction), moderation=moderation)
+        """Keep the lists of words that were changed. Raises NotYours for somebody who is no administrator any more."""
+        key = _server(interaction)
+        known = (await self._studio.place(key)).moderation
+        changed = {name: lines or None for name, lines in lists.items() if lines != list(known.get(name, ()))}
+        if changed:
+            await self._studio.rule(key, place.user(interaction), moderation=changed)
         base = self._studio.settled()["moderation"]
         inherited = len(base.blocked) if isinstance(base, Moderation) else 0
         text = notices.words_changed({name: len(lines) for name, lines in lists.items()})

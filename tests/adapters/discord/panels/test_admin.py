@@ -275,6 +275,14 @@ async def test_words_are_typed_one_a_line_and_hold_at_once(world):
     again = await world.admin.slash(world.channel, "realbot words")
     assert again.modal["components"][0]["component"]["value"] == "spoon\nbig fork"
     assert "gore" not in str(again.modal)
+    key = f"discord:{world.guild.id}"
+    before = await world.rig.studio.audit(key)
+    fields = [row["component"]["custom_id"] for row in again.modal["components"]]
+    values = [row["component"].get("value", "") for row in again.modal["components"]]
+    await world.admin.submit_modal(again, dict(zip(fields, [*values[:-1], "z+y"], strict=True)))
+    changed, *rest = await world.rig.studio.audit(key)
+    assert changed.change == {"moderation": {"patterns": ["z+y"]}}
+    assert rest == before
 
 
 async def test_pausing_lets_what_is_asked_for_wait_until_it_is_resumed(world):
