@@ -21,7 +21,7 @@ from realbot.studio import Studio
 if TYPE_CHECKING:
     from realbot.adapters.discord import Front
 
-#: Changes on a page.
+#: Changes on a page at most.
 PAGE = 10
 
 
@@ -65,14 +65,20 @@ class Audits:
         key = where(interaction, everywhere=everywhere)
         within = () if key is None else _within(interaction)
         changes = await self._studio.audit(key or "", PAGE + 1, before, within=within)
-        shown, scope = changes[:PAGE], "all" if everywhere else "here"
-        lines = [line for change in shown for line in _lines(interaction, change, key)]
+        scope = "all" if everywhere else "here"
+        shown: list[Change] = []
+        lines: list[str] = []
+        for change in changes[:PAGE]:
+            more = [*lines, *_lines(interaction, change, key)]
+            if shown and len(panels.fitting(more)) < len(more):
+                break
+            shown, lines = [*shown, change], more
         embed = discord.Embed(
             title=deeds.title(everywhere=everywhere),
             description="\n".join(panels.fitting(lines)) or deeds.nothing(),
             colour=panels.COLOUR,
         )
-        older = shown[-1].seq if len(changes) > PAGE else 0
+        older = shown[-1].seq if len(changes) > len(shown) else 0
         controls = [
             panels.button(deeds.latest(), "audit", "latest", scope, 0, emoji="⏮️", disabled=before is None),
             panels.button(sentences.older(), "audit", "older", scope, older, emoji="▶️", disabled=not older),

@@ -241,3 +241,16 @@ async def test_the_audit_log_has_pages_and_owners_see_that_of_every_server(world
     everything = await call(world, world.admin, "audit", everywhere=True)
     older = await world.admin.click(everything.response, custom_id=control(everything.response, "pb:audit:older"))
     assert f"<@{mallory.id}> paused the painting" in said(older)
+
+
+async def test_a_page_of_the_audit_log_ends_where_the_room_does_and_nothing_is_left_out(world):
+    for _ in range(12):
+        await call(world, world.admin, "ban", reason=f"{'*' * 190} canary")
+    shown = await call(world, world.admin, "audit")
+    count = said(shown).count("canary")
+    assert 1 < count < 10
+    while count < 12:
+        shown = await world.admin.click(shown.response, custom_id=control(shown.response, "pb:audit:older"))
+        assert "canary" in said(shown)
+        count += said(shown).count("canary")
+    assert count == 12
