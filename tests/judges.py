@@ -12,6 +12,7 @@ from realbot.errors import ConfigError
 class Judge:
     level: float = 0.0  #: the score of the next picture
     away: bool = False
+    breaks: bool = False  #: it crashes on each picture, and can be started again
     name: str = "judge"
     seen: list[bytes] = field(default_factory=list)
 
@@ -20,7 +21,7 @@ class Judge:
             raise ConfigError("the judge is away", key="safety.checker")
 
     async def score(self, png: bytes) -> float:
-        if self.away:
+        if self.away or self.breaks:
             raise Unchecked("the judge is away")
         self.seen.append(png)
         return self.level

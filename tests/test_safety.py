@@ -316,6 +316,27 @@ async def test_X15_a_picture_that_is_lost_keeps_no_other_from_being_checked(tmp_
         assert (counter.alarms, await r.studio._store.cases.unchecked()) == ([], [])
 
 
+async def test_X15_a_picture_on_which_the_checker_breaks_is_unsafe_in_the_end_and_holds_nothing_up(tmp_path: Path):
+    judge = Judge(0.1)
+    async with rig(tmp_path, sections=ON, classifier=judge) as r:
+        safety = r.studio.safety
+        safety._first = 0.01
+        counter = safety.windows["discord"] = Counter()
+        judge.breaks = True
+        job = await ask(r, OPEN)
+        case = await safety.case(job.id)
+        assert case is not None
+        assert case.reason == "unchecked"
+        await until(lambda: counter.redrawn == [job.id])
+        case = await safety.case(job.id)
+        assert case is not None
+        assert case.reason == "unsafe"
+        await until(lambda: len(counter.alarms) == 2)
+        assert counter.alarms == [True, False], "moderators are not told at every try"
+        judge.breaks = False
+        assert await r.studio.showing(await ask(r, OPEN, "a dog"), adult=False) == "here"
+
+
 async def test_X15_a_restart_checks_what_was_not_checked(tmp_path: Path):
     async with rig(tmp_path, sections=ON) as r:
         r.studio.safety.classifier = Judge(away=True)

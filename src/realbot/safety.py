@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two tries to check again: the first, and the longest.
 FIRST, LONGEST = 1.0, 60.0
+#: Times that the classifier may break on a picture before that counts as unsafe.
+TRIES = 3
 #: Days for which a picture that is withheld is kept.
 KEPT = 30
 #: Seconds between two looks for those that are older.
@@ -53,6 +56,9 @@ class Safety(Appeals):
         #: Why pictures cannot be checked; empty while they can.
         self.down = ""
         self._first = first
+        #: How often the classifier broke on a picture, and whether moderators know that something is wrong.
+        self._broken: Counter[ImageId] = Counter()
+        self._alarmed = False
         self._loops: set[asyncio.Task[None]] = set()
 
     @property
@@ -109,7 +115,7 @@ class Safety(Appeals):
                     return None
                 try:
                     known[image] = await self._check(image)
-                except (Unchecked, ConfigError) as error:
+                except Unchecked as error:
                     self._fail(str(error))
                     return None
         return max(known.values(), default=0.0)
@@ -206,10 +212,7 @@ class Safety(Appeals):
         return decided(score, here, rules)
 
     async def _check(self, image: ImageId) -> float:
-        """Look at one picture; a lost one counts as unsafe.
-
-        Raises Unchecked, and ConfigError when the disk does not take what was found.
-        """
+        """Look at one picture; a lost one, or one on which the classifier breaks, counts as unsafe. Raises Unchecked."""
         assert self.classifier is not None
         try:
             path = await self._store.picture(image)
@@ -219,13 +222,28 @@ class Safety(Appeals):
             return 1.0
         except OSError as error:
             raise Unchecked(f"picture {image[:12]} cannot be read: {error}") from error
-        score = await self.classifier.score(data)
-        await self._cases.score(image, self.classifier.name, score)
+        try:
+            score = await self.classifier.score(data)
+        except Unchecked as error:
+            self._broken[image] += 1
+            if self._broken[image] < TRIES:
+                raise
+            log.warning("picture %s breaks the classifier and counts as unsafe: %s", image[:12], error)
+            score = 1.0
+        self._broken.pop(image, None)
+        if self._alarmed:
+            self._alarmed = False
+            self._tell(down=False)
+        # On a full disk it is looked at once more the next time.
+        with contextlib.suppress(ConfigError):
+            await self._cases.score(image, self.classifier.name, score)
         return score
 
     def _fail(self, reason: str) -> None:
         if not self.down:
             log.error("pictures cannot be checked (%s); in open places they are withheld until they can", reason)
+        if not self._alarmed:
+            self._alarmed = True
             self._tell(down=True)
         self.down = reason
         self._mend()
@@ -245,7 +263,6 @@ class Safety(Appeals):
                     await self.classifier.open()
                     self.down = ""
                     log.info("pictures can be checked again; %d are to be", len(await self._cases.unchecked()))
-                    self._tell(down=False)
                 for job_id in filter(None, waiting):
                     await self._recheck(job_id)
             except ConfigError as error:
