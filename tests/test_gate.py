@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import random
-import sqlite3
-import zipfile
-from collections.abc import Iterable
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from banning import ANN, BOB, BOSS, DAY, ELSEWHERE, OWNER, ROOM, SERVER, Clock, ask, kept, refused
 from linked import link
 from pools import InProcessPool
 from realbot.bans import Ban
 from realbot.errors import Blocked, ConfigError, Invalid, QueueFull
 from realbot.gate import CANCELLED
-from realbot.jobs import Cancelled, Done, Generate, Job, Origin, User
-from realbot.spans import span
-from studios import Rig, end, rig, settings, until
-
-ANN, BOB = User("discord", "11", "Ann"), User("discord", "12", "Bob")
-BOSS = User("discord", "90", "Boss", frozenset({"administrators"}))
-OWNER = User("discord", "99", "Root", frozenset({"owners"}))
-SERVER, OTHER = "discord:1", "discord:2"
-ROOM, ELSEWHERE = Origin("discord", "10", server="1"), Origin("discord", "20", server="2")
-DAY = 86_400.0
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-async def ask(r: Rig, user: User = ANN, origin: Origin = ROOM, prompt: str = "a cat") -> Job:
-    return await r.studio.submit(user, Generate(prompt=prompt, steps=2), origin)
-
-
-async def refused(r: Rig, user: User = ANN, origin: Origin = ROOM) -> str:
-    with pytest.raises(Blocked) as caught:
-        await ask(r, user, origin)
-    return str(caught.value)
-
+from realbot.jobs import Cancelled, Done, Origin, User
+from studios import end, rig, settings, until
 
 # Lists
 
@@ -251,63 +218,6 @@ async def test_a_ban_holds_for_the_person_and_parting_lifts_it_for_neither_accou
             await ask(r, user)
 
 
-async def kept(r: Rig, sql: str) -> list[dict[str, object]]:
-    """Rows of the database."""
-    return [dict(row) for row in await r.store._writer.run(lambda db: db.execute_fetchall(sql), write=False)]
-
-
-async def test_P15_deleting_everything_lifts_no_ban_and_leaves_no_name(tmp_path: Path):
-    twin = User("discord", "13", "Twin")
-    async with rig(tmp_path) as r:
-        await link(r, ANN, twin)
-        await r.studio.gate.ban(ANN, SERVER, BOSS, reason="frogs")
-        await r.studio.erase(ANN)
-        for user in (ANN, twin):
-            assert "(frogs)" in await refused(r, user)
-            await ask(r, user, ELSEWHERE)
-        tables = json.dumps([*await kept(r, "SELECT * FROM bans"), *await kept(r, "SELECT * FROM audit")])
-        for trace in (ANN.key, twin.key, "Ann", "Twin"):
-            assert trace not in tables
-        (ban,) = r.studio.gate.bans(SERVER)
-        assert len(ban.subject) == 64
-    async with rig(tmp_path) as r:
-        await refused(r)
-        again, _ = await r.studio.gate.ban(ANN, SERVER, BOSS, seconds=DAY)
-        assert r.studio.gate.bans(SERVER) == [again], "a new ban takes the place of the old one"
-        await r.studio.erase(ANN)
-        (ban,) = r.studio.gate.bans(SERVER)
-        await r.studio.gate.lift(ban.subject, SERVER, BOSS)
-        for user in (ANN, twin):
-            await ask(r, user)
-        await r.studio.erase(BOSS)
-        assert BOSS.key not in json.dumps([*await kept(r, "SELECT * FROM audit"), *await kept(r, "SELECT * FROM bans")])
-
-
-async def test_P16_an_export_shows_the_own_bans_and_not_who_pronounced_them(tmp_path: Path):
-    async with rig(tmp_path) as r:
-        await r.studio.gate.ban(ANN, SERVER, BOSS, reason="frogs")
-        await r.studio.gate.ban(BOB, SERVER, BOSS, reason="secret")
-        with zipfile.ZipFile(await r.studio.export(ANN)) as archive:
-            told = json.loads(archive.read("realbot.json"))
-        assert [(ban["place"], ban["reason"]) for ban in told["bans"]] == [(SERVER, "frogs")]
-        assert BOSS.key not in json.dumps(told)
-        assert "secret" not in json.dumps(told)
-
-
-async def test_P21_a_server_that_realbot_leaves_takes_its_bans_with_it_and_a_new_key_keeps_them(tmp_path: Path):
-    async with rig(tmp_path) as r:
-        for server in (SERVER, OTHER):
-            await r.studio.gate.ban(ANN, server, BOSS)
-        await r.studio.left(SERVER)
-        assert await kept(r, f"SELECT * FROM bans WHERE place = '{SERVER}'") == []
-        await ask(r)
-        await r.studio.moved(OTHER, "discord:3")
-        await ask(r, ANN, ELSEWHERE)
-        await refused(r, ANN, Origin("discord", "30", server="3"))
-        changes = await r.studio.audit("discord:3")
-        assert any("banned" in one.change for one in changes), "what was done there is told under the new key"
-
-
 async def test_administrators_choose_among_those_who_asked_in_their_server(tmp_path: Path):
     async with rig(tmp_path) as r:
         for user, origin in ((ANN, ROOM), (BOB, ROOM), (ANN, ROOM), (User("discord", "15", "Eve"), ELSEWHERE)):
@@ -342,107 +252,4 @@ async def test_what_was_done_is_noted_and_told_for_a_year(tmp_path: Path):
         assert await kept(r, "SELECT * FROM audit") == []
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("", None),
-        ("For good", None),
-        ("für immer", None),
-        ("2h", 7200),
-        ("90m", 5400),
-        ("3 days", 3 * DAY),
-        ("1 Woche", 7 * DAY),
-        ("1d 12h", 1.5 * DAY),
-        ("1 day and 2 hours", DAY + 7200),
-        ("1,5 h", 5400),
-        ("1 mo", 30 * DAY),
-        ("2 years", 730 * DAY),
-    ],
-)
-def test_spans_are_read_as_people_write_them(text, seconds):
-    assert span(text) == seconds
-
-
-@pytest.mark.parametrize(
-    "text", ["3", "days", "0h", "-1h", "2 frogs", "1h tomorrow", "1s", "11 years", "99999 y", "1e3 d", "{0} d", "∞"]
-)
-def test_what_is_no_span_is_refused_with_an_example(text):
-    with pytest.raises(Invalid, match="for good"):
-        span(text)
-
-
 # A storm
-
-
-@pytest.mark.parametrize("seed", range(3))
-async def test_P15_nobody_gets_a_picture_after_their_ban_was_acknowledged_and_nobody_else_loses_one(tmp_path, seed):
-    draw = random.Random(seed)
-    people = [User("discord", str(100 + n), f"P{n}") for n in range(8)]
-    banned: dict[str, bool] = {}
-    jobs: dict[str, list[Job]] = {person.key: [] for person in people}
-    late: list[Job] = []
-    ever: set[str] = set()
-
-    async def asks(person: User) -> None:
-        for n in range(40):
-            before = banned.get(person.key, False)
-            # Some are asked again and answered from before.
-            prompt = f"{person.id} {n % 25}"
-            try:
-                job = await r.studio.submit(person, Generate(prompt=prompt, steps=1), ROOM)
-            except Blocked:
-                assert person.key in ever
-            else:
-                assert not (before and banned.get(person.key)), "taken although the ban was acknowledged"
-                jobs[person.key].append(job)
-            await asyncio.sleep(draw.random() / 200)
-
-    async def bans(targets: Iterable[User]) -> None:
-        for person in targets:
-            await asyncio.sleep(draw.random() / 50)
-            ever.add(person.key)
-            if banned.get(person.key):
-                continue
-            await r.studio.gate.ban(person, SERVER, BOSS)
-            banned[person.key] = True
-            open_ = [job for job in jobs[person.key] if not isinstance(job.status, Done | Cancelled)]
-            assert not open_, "something of theirs is still on its way"
-            late.extend(job for job in jobs[person.key] if isinstance(job.status, Cancelled))
-            await asyncio.sleep(draw.random() / 50)
-            if draw.random() < 0.5:
-                banned[person.key] = False
-                await r.studio.gate.lift(person.key, SERVER, BOSS)
-
-    pool = InProcessPool(tmp_path / "spool", names=("one", "two"))
-    async with rig(tmp_path, pool=pool) as r:
-        some, others = ([draw.choice(group) for _ in range(12)] for group in (people[:3], people[3:5]))
-        await asyncio.gather(*map(asks, people), bans(some), bans(others))
-        for person in people:
-            for job in jobs[person.key]:
-                status = await end(job, 60)
-                assert isinstance(status, Done) or (person.key in ever and status == Cancelled(CANCELLED)), status
-        assert len([job for person in people[5:] for job in jobs[person.key]]) == 120
-        assert late, "nothing was cancelled, so nothing was tried"
-
-
-async def test_P14_an_older_copy_of_the_database_keeps_its_bans_and_brings_no_name_back(tmp_path: Path):
-    older = tmp_path / "older.db"
-    async with rig(tmp_path) as r:
-        await r.studio.gate.ban(ANN, SERVER, BOSS, reason="frogs")
-        await r.studio.gate.ban(BOB, SERVER, BOSS)
-        await r.studio.gate.lift(BOB.key, SERVER, BOSS)
-        with closing(sqlite3.connect(r.store.folder / "realbot.db")) as db, closing(sqlite3.connect(older)) as copy:
-            db.backup(copy)
-        for user in (ANN, BOB):
-            await r.studio.erase(user)
-    for path in (tmp_path / "data").glob("realbot.db*"):
-        path.unlink()
-    older.rename(tmp_path / "data" / "realbot.db")
-    # Whoever goes on with an older copy says so.
-    (tmp_path / "data" / "realbot.commits").unlink()
-    async with rig(tmp_path) as r:
-        assert "(frogs)" in await refused(r)
-        await ask(r, BOB)
-        tables = json.dumps([*await kept(r, "SELECT * FROM bans"), *await kept(r, "SELECT * FROM audit")])
-        for trace in (ANN.key, BOB.key, "Ann", "Bob"):
-            assert trace not in tables

@@ -1,7 +1,5 @@
 """The audit log: who changed what about which place, and when. It can be read while realbot runs."""
 
-
-
 from __future__ import annotations
 
 import json
