@@ -5,20 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import pytest
-
 from realbot import backups
 from realbot.jobs import Generate
 from realbot.sealed import Seal
 from realbot.store import Store
-from stored import ANN, BOB, NOW, paint, thirty
+from stored import ANN, BOB, NOW, paint
 
 TIME = 1795615320.0
-
-
-@pytest.fixture
-async def used(tmp_path: Path) -> Path:
-    return await thirty(tmp_path / "data")
 
 
 async def lived(folder: Path, tmp_path: Path) -> None:

@@ -20,13 +20,18 @@ from realbot.jobs import Generate
 from realbot.restoring import restore
 from realbot.sealed import Seal
 from realbot.store import Store
-from stored import ANN, BOB, NOW, paint, put
+from stored import ANN, BOB, NOW, paint, put, thirty
 
 KEY = pyrage.x25519.Identity.generate()
 PUBLIC = str(KEY.to_public())
 
 
 # Making
+
+
+@pytest.fixture
+async def used(tmp_path: Path) -> Path:
+    return await thirty(tmp_path / "data")
 
 
 async def test_H7_a_copy_of_a_running_store_has_its_last_job_and_can_be_put_back(used: Path, tmp_path: Path) -> None:

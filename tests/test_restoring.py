@@ -17,7 +17,12 @@ from realbot.inbox import Parcel
 from realbot.jobs import User
 from realbot.restoring import restore
 from realbot.store import Store
-from stored import ANN, BOB, NOW, paint, put
+from stored import ANN, BOB, NOW, paint, put, thirty
+
+
+@pytest.fixture
+async def used(tmp_path: Path) -> Path:
+    return await thirty(tmp_path / "data")
 
 
 async def test_H9_restoring_tells_what_is_lost_and_moves_the_old_database_aside(tmp_path: Path) -> None:
