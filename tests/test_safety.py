@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from judges import Judge
+from realbot.classifier import Classifier
 from realbot.errors import Blocked, ConfigError, NotYours, QueueFull, Refused
 from realbot.jobs import Done, Generate, Job, Origin, Upscale, User
 from realbot.rulebook import Safety
@@ -162,6 +163,21 @@ async def test_the_settings_can_be_others_for_a_role(tmp_path: Path):
         trusted = User("discord", "9", "Cid", frozenset({"5"}))
         assert await r.studio.showing(await ask(r, OPEN, user=trusted), adult=False) == "here"
         assert await r.studio.showing(await ask(r, OPEN), adult=False) == "spoiler"
+
+
+async def test_the_offline_classifier_looks_at_what_is_painted_and_at_what_is_brought(tmp_path: Path):
+    from test_classifier import png
+
+    sections = {"safety": {"checker": "opennsfw"}}
+    async with rig(tmp_path, sections=sections, classifier=Classifier("opennsfw")) as r:
+        image = await r.studio.upload(ANN, png("blue"))
+        job = await ask(r, OPEN, source=image, strength=0.5)
+        assert await r.studio.showing(job, adult=False) == "here"
+        assert isinstance(job.status, Done)
+        images = (image, *job.status.images)
+        scores = await r.store.cases.scores(images, r.studio.safety.classifier.name)
+        assert set(scores) == set(images)
+        assert max(scores.values()) < 0.5
 
 
 async def test_without_a_checker_nothing_is_looked_at(tmp_path: Path):

@@ -212,7 +212,7 @@ class Safety(Appeals):
         return decided(score, here, rules)
 
     async def _check(self, image: ImageId) -> float:
-        """Look at one picture; a lost one, or one on which the classifier breaks, counts as unsafe. Raises Unchecked."""
+        """Look at one picture; one that is lost, or breaks the classifier, counts as unsafe. Raises Unchecked."""
         assert self.classifier is not None
         try:
             path = await self._store.picture(image)
@@ -250,25 +250,31 @@ class Safety(Appeals):
 
     def _mend(self) -> None:
         if not any(task.get_name() == "checking again" and not task.done() for task in self._loops):
-            self._loops.add(asyncio.create_task(self._again(), name="checking again"))
+            task = asyncio.create_task(self._again(), name="checking again")
+            self._loops.add(task)
+            task.add_done_callback(self._loops.discard)
 
     async def _again(self) -> None:
         """Check again what was not checked, until everything is."""
         pause = self._first
-        while waiting := [*await self._cases.unchecked(), *([""] if self.down else [])]:
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST)
+        while True:
             try:
+                waiting = await self._cases.unchecked()
+                if not waiting and not self.down:
+                    return
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST)
                 if self.classifier is not None and self.down:
                     await self.classifier.open()
                     self.down = ""
                     log.info("pictures can be checked again; %d are to be", len(await self._cases.unchecked()))
-                for job_id in filter(None, waiting):
+                for job_id in waiting:
                     await self._recheck(job_id)
             except ConfigError as error:
                 self.down = str(error)
             except Exception:
                 log.exception("pictures could not be checked again")
+                await asyncio.sleep(pause)
 
     async def _recheck(self, job_id: str) -> None:
         """Decide about a job that was not checked, and show what comes of it."""
