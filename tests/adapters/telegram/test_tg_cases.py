@@ -132,6 +132,20 @@ async def test_what_people_call_themselves_and_their_groups_is_no_link_for_moder
         assert any(look == "code" and text.casefold().startswith("@canary") for look, text in question.marks)
 
 
+async def test_T13_a_group_of_moderators_that_became_a_supergroup_is_asked_there(api, anna, tmp_path):
+    boss = api.person("boss")
+    async with house(tmp_path, api, hand=True, classifier=Judge(0.95), **ON) as home:
+        chat, office = api.supergroup("Friends", anna), api.group("Moderators", boss)
+        boss.join(chat, ADMINISTRATOR)
+        await boss.ask(chat, f"/realbot moderators allow {office.id}")
+        new = api.migrate(office)
+        await soon(lambda: home.front.moves._known.get(str(office.id)), "the move is not noted")
+        assert "Moderators" in (await boss.ask(chat, "/realbot moderators")).words.partition("pictures in")[2]
+        card = await withheld(home, anna, chat, "/imagine a red fox steps:4")
+        await anna.press(card, "Ask a moderator")
+        await soon(lambda: [m for m in new.told if m.labels], "nobody is asked")
+
+
 async def test_a_restart_between_the_appeal_and_the_decision(api, anna, tmp_path):
     boss = api.person("boss")
     about = {"classifier": Judge(0.95), "telegram": {"owners": (boss.id,)}, **ON}

@@ -88,8 +88,9 @@ class Cases:
     async def alarm(self, *, down: bool) -> None:
         """Tell moderators that pictures cannot be checked, or can be again."""
         for chat in self._studio.safety.moderated(place.PLATFORM):
+            now = await self._front.moves.now(chat)
             try:
-                await self._front.bot.send_message(int(chat), verdicts.alarm(down=down), rate_limit_args=USUAL)
+                await self._front.bot.send_message(int(now), verdicts.alarm(down=down), rate_limit_args=USUAL)
             except (TelegramError, Down) as error:
                 log.info("chat %s was not told: %s", chat, error)
 
@@ -141,7 +142,8 @@ class Cases:
         """Ask in the first chat that takes it; whether one did. Raises Down."""
         entry = await self._studio.safety.entry(job.id)
         owners = [str(owner) for owner in self._front.settings.owners]
-        for chat in dict.fromkeys([*self._chats(job.origin), *owners]):
+        for named in dict.fromkeys([*self._chats(job.origin), *owners]):
+            chat = await self._front.moves.now(named)
             try:
                 message = await self._asked(entry, chat)
             except TelegramError as error:
@@ -209,7 +211,7 @@ async def draw(front: Front, here: Here, viewer: Viewer, state: dict[str, Any]) 
         others = [one for one in rules.moderators if one != number]
         changed = [*others, number] if verb == "allow" else others
         rules = await front.studio.rule(here.key, viewer.user, moderators=changed)
-    names = {number: await titled(viewer.bot, number) for number in rules.moderators}
+    names = {number: await titled(viewer.bot, await front.moves.now(number)) for number in rules.moderators}
     rows = [[to(f"✖ {name}", "realbot", at="moderators", deny=number)] for number, name in names.items()]
     told = dead(verdicts.moderators(", ".join(names.values())))
     text = Text.lines([bold(verdicts.moderators_title()), told, small(verdicts.chat_number())])
