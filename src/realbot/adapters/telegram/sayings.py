@@ -282,8 +282,9 @@ def admin_how() -> str:
     return _(
         "After /realbot comes nothing, or limits, limits max_steps 20, limits max_steps reset, styles, styles allow "
         "ink, styles deny ink, styles reset, words, words block gore, words allow gore, words reset, trainers, "
-        "trainers allow 123, trainers deny 123, quota 123, quota 123 reset, ban, ban 123 3 days, unban 123, bans, "
-        "audit, pause, resume, clear, stats or, for the bot's owners, reload."
+        "trainers allow 123, trainers deny 123, moderators, moderators allow -100123, moderators deny -100123, quota "
+        "123, quota 123 reset, ban, ban 123 3 days, unban 123, bans, audit, pause, resume, clear, stats or, for the "
+        "bot's owners, reload."
     )
 
 

@@ -23,7 +23,7 @@ PROMPT = 280
 LIVE = re.compile(r"[@＠/#＃$]|\w\.[^\W\d]|\d\.\d+\.\d|\d:\d|\d(?:[ ().-]{0,2}\d){4,}")
 #: Commands that a tap sends from our own sentences.
 COMMAND = re.compile(
-    r"/(?:cancel|help|history|imagine|link|look|privacy|queue|realbot|settings|styles|train)[.,;:!?)]*"
+    r"/(?:cancel|help|history|imagine|link|look|privacy|queue|quota|realbot|settings|styles|train|whose)[.,;:!?)]*"
 )
 #: Signs that Telegram leaves out of what it is sent, which would shift every look behind them.
 UNSENT = dict.fromkeys([*range(0x09), *range(0x0B, 0x20), 0x7F, *range(0x2028, 0x202F), *range(0xD800, 0xE000)])

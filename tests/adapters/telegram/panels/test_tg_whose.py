@@ -69,6 +69,7 @@ async def test_a_picture_of_the_world_is_none_of_ours(world):
 async def test_without_a_picture_it_says_how(world):
     answer = await world.anna.ask(world.anna.chat, "/whose")
     assert "Answer a picture with /whose" in answer.words
+    assert answer.marks == [("bot_command", "/whose")] * 2, "a tap sends the command"
     answer = await world.anna.ask(world.anna.chat, "/whose", reply_to=answer)
     assert "no picture" in answer.words
 
