@@ -258,23 +258,21 @@ class Safety(Appeals):
         """Check again what was not checked, until everything is."""
         pause = self._first
         while True:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST)
             try:
-                waiting = await self._cases.unchecked()
-                if not waiting and not self.down:
-                    return
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST)
                 if self.classifier is not None and self.down:
                     await self.classifier.open()
                     self.down = ""
                     log.info("pictures can be checked again; %d are to be", len(await self._cases.unchecked()))
-                for job_id in waiting:
+                for job_id in await self._cases.unchecked():
                     await self._recheck(job_id)
+                if not await self._cases.unchecked() and not self.down:
+                    return
             except ConfigError as error:
                 self.down = str(error)
             except Exception:
                 log.exception("pictures could not be checked again")
-                await asyncio.sleep(pause)
 
     async def _recheck(self, job_id: str) -> None:
         """Decide about a job that was not checked, and show what comes of it."""
