@@ -1,11 +1,20 @@
-"""A classifier in the test's own process: it finds what the test says, and is away when the test says so."""
+"""A classifier in the test's own process, which finds what the test says, and what a front-end would show of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from realbot.classifier import Unchecked
 from realbot.errors import ConfigError
+from realbot.jobs import Generate, Job, Origin, User
+from studios import Rig, end
+
+ANN, BOB, MOD = User("discord", "7", "Ann"), User("discord", "8", "Bob"), User("discord", "1", "Mod")
+OPEN, ADULT = Origin("discord", "10", server="1"), Origin("discord", "18", server="1", adult=True)
+DIRECT = Origin("discord", "77")
+#: Settings that have every picture looked at.
+ON = {"safety": {"checker": "judge"}}
 
 
 @dataclass
@@ -28,3 +37,37 @@ class Judge:
 
     async def close(self) -> None:
         pass
+
+
+class Counter:
+    """What a front-end would show."""
+
+    def __init__(self, *, reaches: bool = True) -> None:
+        self.reached = reaches
+        self.redrawn: list[str] = []
+        self.asked: list[str] = []
+        self.alarms: list[bool] = []
+
+    def reaches(self, origin: Origin) -> bool:
+        return self.reached
+
+    async def open(self) -> None:
+        pass
+
+    async def redraw(self, job: Job) -> None:
+        self.redrawn.append(job.id)
+
+    async def consult(self, job: Job) -> None:
+        self.asked.append(job.id)
+
+    async def retract(self, place: str, message: str) -> None:
+        pass
+
+    async def alarm(self, *, down: bool) -> None:
+        self.alarms.append(down)
+
+
+async def ask(r: Rig, origin: Origin, prompt: str = "a cat", user: User = ANN, **fields: Any) -> Job:
+    job = await r.studio.submit(user, Generate(prompt=prompt, steps=2, seed=1, **fields), origin)
+    await end(job)
+    return job

@@ -7,59 +7,20 @@ import itertools
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from judges import Judge
+from judges import ADULT, ANN, BOB, DIRECT, MOD, ON, OPEN, Counter, Judge, ask
 from realbot.classifier import Classifier
-from realbot.errors import Blocked, ConfigError, NotYours, QueueFull, Refused
-from realbot.jobs import Done, Generate, Job, Origin, Upscale, User
+from realbot.errors import Blocked, NotYours, QueueFull, Refused
+from realbot.jobs import Done, Generate, Origin, Upscale, User
 from realbot.rulebook import Safety
 from realbot.veil import kind, released, veil, veils
-from studios import Rig, end, rig, until
+from studios import rig, until
 
-ANN, BOB, MOD = User("discord", "7", "Ann"), User("discord", "8", "Bob"), User("discord", "1", "Mod")
-OPEN, ADULT = Origin("discord", "10", server="1"), Origin("discord", "18", server="1", adult=True)
-DIRECT = Origin("discord", "77")
 PLACES = {"open": OPEN, "adult": ADULT, "private": DIRECT}
 #: Scores of a harmless, a suspect and an unsafe picture by the usual thresholds.
 SCORES = {"harmless": 0.1, "suspect": 0.6, "unsafe": 0.95}
-ON = {"safety": {"checker": "judge"}}
-
-
-class Counter:
-    """What a front-end would show."""
-
-    def __init__(self, *, reaches: bool = True) -> None:
-        self.reached = reaches
-        self.redrawn: list[str] = []
-        self.asked: list[str] = []
-        self.alarms: list[bool] = []
-
-    def reaches(self, origin: Origin) -> bool:
-        return self.reached
-
-    async def open(self) -> None:
-        pass
-
-    async def redraw(self, job: Job) -> None:
-        self.redrawn.append(job.id)
-
-    async def consult(self, job: Job) -> None:
-        self.asked.append(job.id)
-
-    async def retract(self, place: str, message: str) -> None:
-        pass
-
-    async def alarm(self, *, down: bool) -> None:
-        self.alarms.append(down)
-
-
-async def ask(r: Rig, origin: Origin, prompt: str = "a cat", user: User = ANN, **fields: Any) -> Job:
-    job = await r.studio.submit(user, Generate(prompt=prompt, steps=2, seed=1, **fields), origin)
-    await end(job)
-    return job
 
 
 def usual(score: float, here: str) -> str:
@@ -287,93 +248,6 @@ async def test_a_restart_between_withholding_and_the_decision_changes_nothing(tm
         await r.studio.safety.decide(MOD, job.id, release=True)
         assert await r.studio.showing(again, adult=False) == "spoiler"
         await until(lambda: counter.redrawn == [job.id])
-
-
-async def test_X15_what_cannot_be_checked_is_withheld_in_open_places_and_shown_once_it_was(tmp_path: Path):
-    judge = Judge(away=True)
-    async with rig(tmp_path, sections=ON) as r:
-        safety = r.studio.safety
-        safety.classifier, safety._first = judge, 0.02
-        counter = safety.windows["discord"] = Counter()
-        job, other = await ask(r, OPEN), await ask(r, DIRECT, "a dog")
-        assert await r.studio.showing(job, adult=False) == "withheld"
-        assert await r.studio.showing(job, adult=True) == "spoiler", "adults may see what nobody knows"
-        assert await r.studio.showing(other, adult=False) == "spoiler"
-        assert await r.studio.showing(job, adult=False) == "withheld"
-        case = await safety.case(job.id)
-        assert case is not None
-        assert case.reason == "unchecked"
-        assert "away" in safety.down
-        (part,) = [part for part in await r.studio.health.parts() if part.name == "safety"]
-        assert (part.state, part.ready) == ("poor", True)
-        await until(lambda: counter.alarms == [True])
-        with pytest.raises(Refused, match="already"):
-            await safety.appeal(ANN, job.id)
-        judge.away = False
-        await until(lambda: counter.redrawn == [job.id])
-        assert await r.studio.showing(job, adult=False) == "here"
-        assert safety.down == ""
-        assert counter.alarms == [True, False]
-
-
-async def test_X15_a_picture_that_is_lost_keeps_no_other_from_being_checked(tmp_path: Path):
-    judge = Judge()
-    async with rig(tmp_path, sections=ON, classifier=judge) as r:
-        safety = r.studio.safety
-        counter = safety.windows["discord"] = Counter()
-        lost = await ask(r, OPEN)
-        assert isinstance(lost.status, Done)
-        (await r.studio.picture(ANN, lost.status.images[0])).unlink()
-        judge.name = "another classifier"
-        assert await r.studio.showing(lost, adult=False) == "withheld"
-        assert safety.down == ""
-        other = await ask(r, OPEN, "a dog")
-        assert await r.studio.showing(other, adult=False) == "here"
-        assert (counter.alarms, await r.studio._store.cases.unchecked()) == ([], [])
-
-
-async def test_X15_a_picture_on_which_the_checker_breaks_is_unsafe_in_the_end_and_holds_nothing_up(tmp_path: Path):
-    judge = Judge(0.1)
-    async with rig(tmp_path, sections=ON, classifier=judge) as r:
-        safety = r.studio.safety
-        safety._first = 0.01
-        counter = safety.windows["discord"] = Counter()
-        judge.breaks = True
-        job = await ask(r, OPEN)
-        case = await safety.case(job.id)
-        assert case is not None
-        assert case.reason == "unchecked"
-        await until(lambda: counter.redrawn == [job.id])
-        case = await safety.case(job.id)
-        assert case is not None
-        assert case.reason == "unsafe"
-        await until(lambda: len(counter.alarms) == 2)
-        assert counter.alarms == [True, False], "moderators are not told at every try"
-        judge.breaks = False
-        assert await r.studio.showing(await ask(r, OPEN, "a dog"), adult=False) == "here"
-
-
-async def test_X15_a_restart_checks_what_was_not_checked(tmp_path: Path):
-    async with rig(tmp_path, sections=ON) as r:
-        r.studio.safety.classifier = Judge(away=True)
-        job = await ask(r, OPEN)
-        assert await r.studio.showing(job, adult=False) == "withheld"
-        assert (await r.studio._store.usage(ANN, 0.0)).today == 1, "it is on its way"
-    async with rig(tmp_path, sections=ON, classifier=Judge(0.9)) as r:
-        counter = r.studio.safety.windows["discord"] = Counter()
-        async with asyncio.timeout(10):
-            while counter.redrawn != [job.id]:
-                await asyncio.sleep(0.02)
-        case = await r.studio.safety.case(job.id)
-        assert case is not None
-        assert case.reason == "unsafe"
-        assert (await r.studio._store.usage(ANN, 0.0)).today == 0
-
-
-async def test_X15_a_checker_that_cannot_be_loaded_stops_the_start(tmp_path: Path):
-    with pytest.raises(ConfigError, match="away"):
-        async with rig(tmp_path, sections=ON, classifier=Judge(away=True)):
-            pass
 
 
 async def test_a_picture_that_is_brought_is_checked_before_it_is_begun_with(tmp_path: Path):
