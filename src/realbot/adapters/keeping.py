@@ -124,8 +124,8 @@ async def erased(studio: Studio, user: User, ask: Callable[[str], str], console:
     """Delete everything of a person once their key was written a second time; returns the exit code."""
     others = await studio.linked(user)
     whose = ", ".join([user.key, *others])
-    question = _("Everything that is kept of {people} will be gone for good. Write {key} once more: ")
-    if (await asyncio.to_thread(ask, question.format(people=whose, key=user.key))).strip() != user.key:
+    question = _("Everything that is kept of {people} will be gone for good. Write {key} once more:")
+    if (await asyncio.to_thread(ask, question.format(people=whose, key=user.key) + " ")).strip() != user.key:
         console.print(Text(_("Nothing is deleted.")))
         return LOST
     jobs = await studio.erase(user)
