@@ -53,11 +53,6 @@ def register(front: Front) -> None:
     panels.attach(front.client, admin.handlers())
 
 
-def permitted(interaction: Interaction) -> bool:
-    """Whether this person manages the server in which they stand."""
-    return interaction.guild_id is not None and interaction.permissions.manage_guild
-
-
 class Admin(app_commands.Group):
     """The commands of a server's administrators."""
 
@@ -96,7 +91,7 @@ class Admin(app_commands.Group):
         channel: Channel | None = None,
     ) -> None:
         async with panels.speaking(interaction):
-            key, user = _server(interaction), place.user(interaction)
+            key, user = place.administered(interaction), place.user(interaction)
             rules = await self._studio.place(key)
             chosen = _own(interaction, channel)
             if chosen is None and action in ("allow", "deny"):
@@ -129,7 +124,7 @@ class Admin(app_commands.Group):
         style: str = "",
     ) -> None:
         async with panels.speaking(interaction):
-            key, user = _server(interaction), place.user(interaction)
+            key, user = place.administered(interaction), place.user(interaction)
             rules = await self._studio.place(key)
             every = [one.name for one in self._studio.styles()]
             if action == "reset":
@@ -151,7 +146,7 @@ class Admin(app_commands.Group):
 
     @styles.autocomplete("style")
     async def _styles(self, interaction: Interaction, typed: str) -> list[Choice[str]]:
-        if not permitted(interaction):
+        if not place.administers(interaction):
             return []
         sought = slug(typed)
         names = [style.name for style in self._studio.styles() if sought in style.name]
@@ -164,7 +159,7 @@ class Admin(app_commands.Group):
     @app_commands.describe(avoid=locale_str("What every picture here must avoid, or reset; else the lists are shown"))
     async def vocabulary(self, interaction: Interaction, avoid: app_commands.Range[str, 0, 1000] = "") -> None:
         async with panels.speaking(interaction):
-            key, said = _server(interaction), " ".join(avoid.split())
+            key, said = place.administered(interaction), " ".join(avoid.split())
             if said:
                 negative = None if said.casefold() == RESET else said
                 await self._studio.rule(key, place.user(interaction), moderation={"negative": negative})
@@ -175,7 +170,7 @@ class Admin(app_commands.Group):
 
     async def block(self, interaction: Interaction, lists: Mapping[str, list[str]]) -> None:
         """Keep the lists of words that were changed. Raises NotYours for somebody who is no administrator any more."""
-        key = _server(interaction)
+        key = place.administered(interaction)
         known = (await self._studio.place(key)).moderation
         changed = {name: lines or None for name, lines in lists.items() if lines != list(known.get(name, ()))}
         if changed:
@@ -192,21 +187,21 @@ class Admin(app_commands.Group):
     @app_commands.command(name=locale_str("pause"), description=locale_str("Let the requests of this server wait"))
     async def pause(self, interaction: Interaction) -> None:
         async with panels.speaking(interaction):
-            key = _server(interaction)
+            key = place.administered(interaction)
             await self._studio.pause(key, place.user(interaction))
             await panels.tell(interaction, notices.paused((await self._studio.stats(key)).waiting))
 
     @app_commands.command(name=locale_str("resume"), description=locale_str("Paint the requests of this server again"))
     async def resume(self, interaction: Interaction) -> None:
         async with panels.speaking(interaction):
-            key = _server(interaction)
+            key = place.administered(interaction)
             await self._studio.resume(key, place.user(interaction))
             await panels.tell(interaction, notices.resumed((await self._studio.stats(key)).waiting))
 
     @queue.command(name=locale_str("clear"), description=locale_str("Cancel every waiting request of this server"))
     async def clear(self, interaction: Interaction) -> None:
         async with panels.speaking(interaction):
-            key, user = _server(interaction), place.user(interaction)
+            key, user = place.administered(interaction), place.user(interaction)
             waiting = (await self._studio.stats(key)).waiting
             if not waiting:
                 await panels.tell(interaction, notices.clear_nothing())
@@ -224,7 +219,7 @@ class Admin(app_commands.Group):
         """The answer to whether the line of this server shall be cleared. Raises Refused."""
         text = notices.kept()
         if verb == "clear":
-            user, server = place.user(interaction), _server(interaction)
+            user, server = place.user(interaction), place.administered(interaction)
             question = await self._studio.acted(arguments[0] if arguments else "", user)
             if (question.verb, question.detail) != ("clear", server):
                 raise NotYours
@@ -236,7 +231,7 @@ class Admin(app_commands.Group):
     )
     async def stats(self, interaction: Interaction) -> None:
         async with panels.speaking(interaction):
-            key = _server(interaction)
+            key = place.administered(interaction)
             stats = await self._studio.stats(key)
             wait = notices.unknown() if stats.wait is None else words.duration(stats.wait)
             right = notices.unknown() if stats.accuracy is None else f"{stats.accuracy:.0%}"
@@ -289,18 +284,6 @@ class Words(discord.ui.Modal):
         }
         async with panels.speaking(interaction):
             await self._admin.block(interaction, lists)
-
-
-def _server(interaction: Interaction) -> str:
-    """The key of the server in which an administrator of it stands. Raises NotYours for anybody else.
-
-    Discord hides the commands too, but a server can change from whom, and presses and forms come later.
-    """
-    if interaction.guild_id is None:
-        raise NotYours(notices.servers_only())
-    if not permitted(interaction):
-        raise NotYours(notices.not_allowed())
-    return f"{place.PLATFORM}:{interaction.guild_id}"
 
 
 def _own(interaction: Interaction, channel: Channel | None) -> str | None:

@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
-from realbot.adapters import banwords, notices, sentences, words
+from realbot.adapters import banwords, sentences, words
 from realbot.adapters.discord import markup, panels, place
 from realbot.adapters.discord.panels import Interaction
 from realbot.bans import Ban
@@ -162,17 +162,13 @@ class Bans:
 def where(interaction: Interaction, *, everywhere: bool) -> str | None:
     """The key of the server in which an administrator of it stands; None for an owner of the bot who means everywhere.
 
-    Raises NotYours for anybody else. Discord hides the commands too, but a server can change from whom.
+    Raises NotYours for anybody else.
     """
     if everywhere:
         if not place.owns(interaction.client, interaction.user.id):
             raise NotYours(banwords.owners_only())
         return None
-    if interaction.guild_id is None:
-        raise NotYours(notices.servers_only())
-    if not place.administers(interaction):
-        raise NotYours(notices.not_allowed())
-    return f"{place.PLATFORM}:{interaction.guild_id}"
+    return place.administered(interaction)
 
 
 def _user(interaction: Interaction, person: discord.User | discord.Member) -> User:

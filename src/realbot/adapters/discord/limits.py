@@ -181,11 +181,7 @@ class Limits:
 
 def _here(interaction: Interaction, channel: Channel | None, role: discord.Role | None) -> Here:
     """What an administrator settles. Raises NotYours for anybody else, and for a channel of another server."""
-    if interaction.guild_id is None:
-        raise NotYours(notices.servers_only())
-    if not place.administers(interaction):
-        raise NotYours(notices.not_allowed())
-    server = f"{place.PLATFORM}:{interaction.guild_id}"
+    server = place.administered(interaction)
     if channel is not None and role is not None:
         raise Invalid(notices.channel_or_role())
     if channel is not None:

@@ -46,11 +46,7 @@ class Moderators:
         self, interaction: Interaction, action: str = "", channel: discord.TextChannel | None = None
     ) -> None:
         async with panels.speaking(interaction):
-            if interaction.guild_id is None:
-                raise NotYours(notices.servers_only())
-            if not place.administers(interaction):
-                raise NotYours(notices.not_allowed())
-            key = f"{place.PLATFORM}:{interaction.guild_id}"
+            key = place.administered(interaction)
             action = action or ("allow" if channel is not None else "show")
             rules = await self._studio.place(key)
             if action in ("allow", "deny") and channel is None:

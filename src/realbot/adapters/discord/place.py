@@ -6,9 +6,10 @@ from typing import Any, TypeAlias
 
 import discord
 
-from realbot.adapters import captions
+from realbot.adapters import captions, notices
 from realbot.adapters.outbox import Down
 from realbot.adapters.words import _
+from realbot.errors import NotYours
 from realbot.jobs import Origin, User
 
 Interaction: TypeAlias = discord.Interaction[Any]
@@ -32,6 +33,18 @@ def administers(interaction: Interaction) -> bool:
     if interaction.guild_id is None or borrowed(interaction):
         return False
     return interaction.permissions.manage_guild or interaction.permissions.administrator
+
+
+def administered(interaction: Interaction) -> str:
+    """The key of the server that this person manages and stands in.
+
+    Raises NotYours for anybody else: Discord hides commands too, but a server can change from whom.
+    """
+    if interaction.guild_id is None:
+        raise NotYours(notices.servers_only())
+    if not administers(interaction):
+        raise NotYours(notices.not_allowed())
+    return f"{PLATFORM}:{interaction.guild_id}"
 
 
 def owns(client: discord.Client, person_id: int) -> bool:

@@ -9,11 +9,11 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
-from realbot.adapters import allowances, notices, sentences
+from realbot.adapters import allowances, sentences
 from realbot.adapters.discord import markup, panels, place
 from realbot.adapters.discord.card import BAD, GOOD
 from realbot.adapters.discord.panels import Interaction
-from realbot.errors import Invalid, NotYours
+from realbot.errors import Invalid
 from realbot.jobs import User
 from realbot.studio import Studio
 
@@ -65,13 +65,9 @@ class Quota:
     @app_commands.choices(action=ACTIONS)
     async def of(self, interaction: Interaction, person: discord.Member, action: str = "show") -> None:
         async with panels.speaking(interaction):
-            if interaction.guild_id is None:
-                raise NotYours(notices.servers_only())
-            if not place.administers(interaction):
-                raise NotYours(notices.not_allowed())
+            by, server = place.user(interaction), place.administered(interaction)
             if person.bot:
                 raise Invalid(allowances.whom())
-            by, server = place.user(interaction), f"{place.PLATFORM}:{interaction.guild_id}"
             whom = User(
                 place.PLATFORM, str(person.id), person.display_name, frozenset(str(role.id) for role in person.roles)
             )

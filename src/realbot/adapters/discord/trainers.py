@@ -8,10 +8,10 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
-from realbot.adapters import lessonwords, notices
+from realbot.adapters import lessonwords
 from realbot.adapters.discord import panels, place
 from realbot.adapters.discord.panels import Interaction
-from realbot.errors import Invalid, NotYours
+from realbot.errors import Invalid
 from realbot.rulebook import Training
 from realbot.studio import Studio
 
@@ -54,11 +54,7 @@ class Trainers:
         person: discord.Member | None = None,
     ) -> None:
         async with panels.speaking(interaction):
-            if interaction.guild_id is None:
-                raise NotYours(notices.servers_only())
-            if not place.administers(interaction):
-                raise NotYours(notices.not_allowed())
-            key, user = f"{place.PLATFORM}:{interaction.guild_id}", place.user(interaction)
+            key, user = place.administered(interaction), place.user(interaction)
             rules = await self._studio.place(key)
             chosen = [str(one.id) for one in (role, person) if one is not None]
             if action in ("allow", "deny") and not chosen:

@@ -11,7 +11,7 @@ from simcord import SetupError
 from simulated import control, said, user
 
 from realbot.adapters.bounds import BOUNDS
-from realbot.adapters.discord import admin
+from realbot.adapters.discord import place
 from realbot.errors import Blocked, Invalid, NotYours
 from realbot.jobs import Generate, Origin, StyleUse
 from studios import until
@@ -59,10 +59,20 @@ async def test_P5_who_really_manages_the_server_is_checked_again(world, command)
     assert await world.rig.studio.place(f"discord:{world.guild.id}") == before
 
 
-@pytest.mark.parametrize(("guild", "powers"), [(None, discord.Permissions.all()), (1, discord.Permissions.none())])
-def test_P5_in_a_direct_message_there_is_no_server_to_manage(guild, powers):
+@pytest.mark.parametrize(
+    ("guild", "powers", "taken_in"),
+    [(None, discord.Permissions.all(), True), (1, discord.Permissions.none(), True),
+     (1, discord.Permissions.all(), False)],
+)  # fmt: skip
+def test_P5_there_is_nothing_to_manage_in_a_direct_message_and_where_a_person_brings_realbot_along(
+    guild, powers, taken_in
+):
+    interaction = SimpleNamespace(
+        context=None, guild_id=guild, permissions=powers, is_user_integration=lambda: not taken_in
+    )
+    interaction.is_guild_integration = lambda: taken_in
     with pytest.raises(NotYours):
-        admin._server(SimpleNamespace(guild_id=guild, permissions=powers))
+        place.administered(interaction)
 
 
 async def test_P5_an_administrator_settles_the_own_server_and_no_other(world):
