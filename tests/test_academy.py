@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import random
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image, ImageFilter
 
 from pools import InProcessPool
 from pupils import BOSS, OPEN, OTHER, SERVER, brought, drawn, learnt, lesson, planned
+from realbot import academy, training
 from realbot.academy import Brought
 from realbot.errors import Blocked, Invalid, NotYours, OverQuota
 from realbot.jobs import Cancelled, Done, Failed, Job, Running, Train, User, Waiting
@@ -72,6 +74,20 @@ async def test_what_cannot_be_learnt_is_refused_in_one_sentence(
         with pytest.raises(Invalid) as refused:
             await r.studio.plan(ANNA, HERE, name, "dotty", brought(count), **options)
         assert said in str(refused.value)
+
+
+async def test_looking_at_a_set_holds_nothing_else_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    threads = set()
+
+    def look_of(data: bytes) -> int:
+        threads.add(threading.get_ident())
+        return training.look_of(data)
+
+    monkeypatch.setattr(academy, "look_of", look_of)
+    async with rig(tmp_path, sections=OPEN) as r:
+        await r.studio.plan(ANNA, HERE, "dots", "dotty", brought())
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_words_that_are_blocked_are_blocked_in_captions_too(tmp_path: Path):

@@ -98,7 +98,7 @@ class Academy(Accounts, Darkroom):
                 left_out.append((file.name, Phrase("It is the same picture as {name}.", name=kept[image][0])))
                 continue
             path = await self._store.picture(image)
-            look = look_of(await asyncio.to_thread(path.read_bytes))
+            look = await asyncio.to_thread(look_of, await asyncio.to_thread(path.read_bytes))
             kept[image] = (file.name, caption_of(file.caption, file.name, course.trigger), look)
         if len(kept) < FEWEST:
             raise Invalid(
