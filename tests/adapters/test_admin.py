@@ -14,6 +14,7 @@ from visiting import served
 
 from realbot.adapters import adminpage, adminview, password
 from realbot.adapters.adminpage import COOKIE, spoken
+from realbot.adapters.discord import marked
 from realbot.jobs import Failed, Generate, User
 from realbot.overview import Failure, Sample, thinned
 from studios import ANNA, BERT, HERE, end, until
@@ -85,6 +86,23 @@ async def test_a_stranger_sees_the_question_and_nothing_else(stranger):
         assert (await stranger.post(f"/admin/do/{action}")).status_code == 403
     assert (await stranger.get("/admin/anything")).status_code == 404
     assert not stranger.cookies
+
+
+async def test_what_platforms_say_of_themselves_is_told_in_the_reader_s_language(bench, home, admin):
+    class Front:
+        platform, away, limited = "discord", True, 0
+
+        @property
+        def health(self) -> str:
+            return marked.unconnected()
+
+        def pulse(self) -> float:
+            return 0.0
+
+    bench.studio.health.fronts.append(Front())
+    admin.client.headers["accept-language"] = "de"
+    parts = await admin.look(lambda parts: any(part["name"] == "Discord" for part in parts.get("parts", ())))
+    assert [part["says"] for part in parts["parts"] if part["name"] == "Discord"] == ["nicht mit Discord verbunden"]
 
 
 async def test_guesses_are_answered_one_after_the_other(stranger, monkeypatch):

@@ -33,6 +33,7 @@ from realbot.errors import RealbotError, Refused
 from realbot.jobs import User
 
 if TYPE_CHECKING:
+    from realbot.health import Part
     from realbot.studio import Studio
 
 log = logging.getLogger(__name__)
@@ -187,17 +188,19 @@ class AdminPage:
     async def _stream(self, asked: Request) -> AsyncIterator[str]:
         shown: dict[str, str] = {}
         drawn = -1.0
-        parts, stats = await self._studio.health.parts(), await self._studio.stats()
-        looked = counted = time.monotonic()
+        stats, counted = await self._studio.stats(), time.monotonic()
+        parts: list[Part] = []
+        looked = -float("inf")
         silent = 0.0
         stop = asyncio.create_task(self._stopping.wait())
         try:
             while not stop.done() and self.knows(asked):
-                if time.monotonic() - looked > PARTS:
-                    parts, looked = await self._studio.health.parts(), time.monotonic()
                 if time.monotonic() - counted > COUNTED:
                     stats, counted = await self._studio.stats(), time.monotonic()
                 with words.language(spoken(asked)):
+                    if time.monotonic() - looked > PARTS:
+                        # What platforms say of themselves is in the language that is spoken.
+                        parts, looked = await self._studio.health.parts(), time.monotonic()
                     view = adminview.view(self._studio, parts, stats)
                     newest = self.overview.samples[-1].at if self.overview.samples else 0.0
                     if newest != drawn:
