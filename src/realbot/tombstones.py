@@ -72,8 +72,8 @@ class Tombstones:
         """Carry out a deletion so that it holds also when an older copy of the database is put back.
 
         `marks` are kinds and names; `work` ends what `first` may have begun in several verbs. One that the disk did not
-        take after its tombstone is made up for at the next
-        start. Raises ConfigError when nothing can be written.
+        take after its tombstone is made up for at the next start, unless another one was carried out before.
+        Raises ConfigError when nothing can be written.
         """
         async with self._burying:
             number = await asyncio.to_thread(self._add, marks, at, await writer.run(applied, write=False))
