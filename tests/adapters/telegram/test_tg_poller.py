@@ -162,7 +162,7 @@ async def test_while_telegram_is_away_at_the_start_it_is_waited_for(tmp_path, ca
         await api.stop()
         async with rig(tmp_path, clock=api.clock) as bench, serving(bench, api, haste=200, ready=False) as front:
             await until(lambda: caplog.text.count("Telegram is away") >= 3)
-            assert front.health == "not connected"
+            assert front.health == "not connected to Telegram"
             for fault in (Status(502), Malformed(), Limited(5), Reset(after=True), Error(500, "Internal Server Error")):
                 api.fault("getMe", fault)
             api.fault("deleteWebhook", Limited(60))
@@ -205,7 +205,7 @@ async def test_T20_a_token_that_is_revoked_ends_telegram_and_results_wait_for_th
         home.easel.finish()
         error = await ended(home.front)
         assert error.key == "telegram.token"
-        assert home.front.health == "not connected"
+        assert home.front.health == "not connected to Telegram"
         assert not anna.chat.pictures
     async with house(tmp_path, api):
         await painted(anna.chat)

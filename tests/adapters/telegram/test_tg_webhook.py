@@ -212,7 +212,7 @@ async def test_telegram_is_told_the_address_until_it_takes_it(api, anna, tmp_pat
     anna.write(anna.chat, "/help")
     async with rig(tmp_path, clock=api.clock) as bench, serving(bench, api, ready=False, **hook) as front:
         await until(lambda: rules[1].struck)
-        assert front.health == "not connected"
+        assert front.health == "not connected to Telegram"
         api.clock.advance(10)
         await until(lambda: anna.chat.told)
         assert [rule.struck for rule in rules] == [1, 1, 1]

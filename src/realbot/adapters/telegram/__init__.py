@@ -204,10 +204,10 @@ class Front:
     def health(self) -> str:
         """What is not as it should be, in a few words; empty when all is well."""
         if not self._up:
-            return "not connected"
+            return phrases.unconnected()
         deaf = "" if self.settings.webhook_url else self.poller.health
         unchecked = verdicts.unchecked() if self.studio.safety.down else ""
-        return deaf or ("Telegram is away" if self.courier.down else unchecked)
+        return deaf or (phrases.away() if self.courier.down else unchecked)
 
     @property
     def away(self) -> bool:

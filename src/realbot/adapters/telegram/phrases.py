@@ -17,6 +17,20 @@ def ping() -> str:
     return _("Your picture is ready.")
 
 
+def unconnected() -> str:
+    """In the health of the bot, for administrators, as the next two are."""
+    return _("not connected to Telegram")
+
+
+def away() -> str:
+    return _("Telegram does not answer, so results wait")
+
+
+def deaf(*, rival: bool) -> str:
+    """Why nothing is heard."""
+    return _("another program listens") if rival else _("Telegram does not answer")
+
+
 def anonymous() -> str:
     return _(
         "I cannot tell who you are while you write anonymously. Please write as yourself; administrators can turn "

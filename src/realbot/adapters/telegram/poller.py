@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError
 
+from realbot.adapters.telegram import phrases
 from realbot.adapters.telegram.inbox import KINDS
 from realbot.adapters.telegram.limiter import TOLD, unauthorized
 from realbot.adapters.telegram.wire import Request
@@ -42,7 +43,9 @@ class Poller:
         """`hold` is for how many seconds Telegram may hold a poll."""
         self._take, self._clock, self._hold, self._silence = take, clock, hold, hold * SILENCE
         self._address = f"{settings.api_base.rstrip('/')}/bot{settings.token.get_secret_value()}/getUpdates"
-        self._heard, self._why = clock.monotonic(), ""
+        self._heard = clock.monotonic()
+        #: Whether another program listened when nothing was heard the last time.
+        self._rival: bool | None = None
         #: How often Telegram wanted no polls.
         self.limited = 0
         #: Monotonic time of the last try, and until when none is made.
@@ -52,7 +55,9 @@ class Poller:
     @property
     def health(self) -> str:
         """Why nothing was heard for long, in a few words; empty when all is well."""
-        return self._why if self._clock.monotonic() - self._heard > STALE else ""
+        if self._rival is None or self._clock.monotonic() - self._heard <= STALE:
+            return ""
+        return phrases.deaf(rival=self._rival)
 
     @property
     def idle(self) -> float:
@@ -101,7 +106,7 @@ class Poller:
 
     def _pause(self, error: Exception, failures: int) -> float:
         """How many seconds to wait after a failure."""
-        self._why = "another program listens" if isinstance(error, Conflict) else "Telegram does not answer"
+        self._rival = isinstance(error, Conflict)
         if isinstance(error, RetryAfter):
             self.limited += 1
             log.warning("Telegram wants no polls: %s", error)
