@@ -233,6 +233,8 @@ def test_P12_P16_P21_whoever_runs_it_hands_out_and_deletes_what_is_kept_of_a_per
     assert (kept.returncode, kept.stdout) == (1, "Nothing is deleted.\n")
     gone = realbot("erase", "cli:local", "--confirm", "cli:local", cwd=tmp_path)
     assert gone.returncode == 0, gone.stderr
-    assert "1 request is deleted" in gone.stdout
+    assert "Deleted: 1 request, and everything else." in gone.stdout
+    again = realbot("erase", "cli:local", "--confirm", "cli:local", cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (2, "realbot: Nothing is kept of cli:local.\n")
     assert "red apple" not in realbot("history", cwd=tmp_path).stdout
     assert list((tmp_path / "data" / "pictures").rglob("*.png")) == []

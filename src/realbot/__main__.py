@@ -103,7 +103,7 @@ def more(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to save the PNG.")] = None,
     config: Config = None,
 ) -> None:
-    """Vary, enlarge, zoom out of or continue a picture that was made from this terminal."""
+    """Vary, enlarge, zoom out of or continue a picture. One that was made from this terminal."""
 
     async def work() -> int:
         from rich.console import Console
@@ -179,7 +179,7 @@ def whose(
     file: Annotated[Path, typer.Argument(help="A PNG, JPEG or WebP file.")],
     config: Config = None,
 ) -> None:
-    """Tell whether a picture was painted here, and how if it was from this terminal."""
+    """Tell whether a picture was painted here. And how, if it was from this terminal."""
 
     async def work() -> int:
         from rich.console import Console
@@ -221,7 +221,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config: Config = None,
 ) -> None:
-    """Look for what is wrong, and say how to mend it; works while realbot runs, and when it cannot start."""
+    """Look for what is wrong, and say how to mend it. It works while realbot runs, and when it cannot start."""
     import logging
 
     from rich.console import Console
@@ -247,7 +247,7 @@ def settings(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config: Config = None,
 ) -> None:
-    """Print every setting and where it came from; works while realbot runs."""
+    """Print every setting and where it came from. It works while realbot runs."""
     from rich.console import Console
 
     from realbot import database, listing, provenance

@@ -110,6 +110,15 @@ class Belongings(Registry, Inbox):
         styles = [row["name"] for row in told["trained"] if row["sha256"]]
         return await asyncio.to_thread(self._pack, folder / name, {"user": user.key, **told}, images, styles)
 
+    async def keeps(self, user: User) -> bool:
+        """Whether anything at all is kept of a person."""
+        held = {"jobs": "user_key", **OWNED}
+        sql = " UNION ALL ".join(
+            f"SELECT 1 FROM {table} WHERE {column} IN ({ACCOUNTS})" for table, column in held.items()
+        )
+        found = await self._writer.run(lambda db: rows.one(db, f"{sql} LIMIT 1", {"user": user.key}), write=False)
+        return found is not None
+
     async def erase(self, user: User) -> int:
         """Delete every row, picture and file of a person, of all linked accounts, and return how many jobs there were.
 

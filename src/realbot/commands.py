@@ -31,7 +31,7 @@ def backup(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config: Config = None,
 ) -> None:
-    """Copy the database, also while realbot runs, and try the copy."""
+    """Copy the database and try the copy. It works while realbot runs."""
     from rich.console import Console
 
     from realbot import backups
@@ -58,7 +58,7 @@ def restore(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config: Config = None,
 ) -> None:
-    """Put a copy in the place of the database, once it is found to be whole; what was there is moved aside."""
+    """Put a copy in the place of the database. It is tried first, and what was there is moved aside."""
     from rich.console import Console
 
     from realbot import restoring, sealed
@@ -85,7 +85,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config: Config = None,
 ) -> None:
-    """Look at the database, every picture, style and copy, also while realbot runs; 1 when something is wrong."""
+    """Look at the database, pictures, styles and copies. Also while realbot runs; exit code 1: something is wrong."""
     from rich.console import Console
 
     from realbot import app as parts
@@ -114,7 +114,7 @@ def export(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder or file for the ZIP file.")] = Path(),
     config: Config = None,
 ) -> None:
-    """Hand out everything that is kept of a person, of all their linked accounts, while realbot is stopped."""
+    """Hand out everything that is kept of a person. Of all their linked accounts; while realbot is stopped."""
 
     async def work() -> None:
         from rich.console import Console
@@ -134,7 +134,7 @@ def erase(
     confirm: Annotated[str, typer.Option("--confirm", help="The same once more; asked for unless given.")] = "",
     config: Config = None,
 ) -> None:
-    """Delete everything that is kept of a person, of all their linked accounts, while realbot is stopped."""
+    """Delete everything that is kept of a person. Of all their linked accounts; while realbot is stopped."""
 
     async def work() -> int:
         from rich.console import Console
@@ -156,7 +156,7 @@ def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config: Config = None,
 ) -> None:
-    """List who changed what within a year, also while realbot runs."""
+    """List who changed what within a year. It works while realbot runs."""
     import time
 
     from rich.console import Console

@@ -38,4 +38,8 @@ def refused(part: str, error: RealbotError, remedy: str = "") -> Finding:
     if not remedy:
         cut = max(said.rfind(": "), said.rfind("; "))
         said, remedy = (said[:cut], said[cut + 2 :]) if cut > 0 else (said, said)
-    return wrong(part, f"{said.rstrip('.')}.", f"{remedy[:1].upper()}{remedy[1:].rstrip('.')}.")
+    return wrong(part, _ended(said), _ended(f"{remedy[:1].upper()}{remedy[1:]}"))
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith(("?", "!")) else f"{sentence.rstrip('.')}."

@@ -185,6 +185,10 @@ class Office(Reception):
         """
         return await self._store.export(user, pictures=pictures)
 
+    async def keeps(self, user: User) -> bool:
+        """Whether anything at all is kept of this person."""
+        return await self._store.keeps(user)
+
     async def erase(self, user: User) -> int:
         """Cancel and delete everything of this person for good, of this account and those linked with it, links too.
 

@@ -110,6 +110,7 @@ def restored(told: Restored, console: Console) -> None:
 
 async def exported(studio: Studio, user: User, out: Path, console: Console) -> None:
     """Put a ZIP file with everything of a person where it is wanted."""
+    await _known(studio, user)
     archive = await studio.export(user)
     try:
         target = await asyncio.to_thread(_saved, archive, out, f"realbot-{user.platform}-{user.id}.zip")
@@ -122,6 +123,7 @@ async def exported(studio: Studio, user: User, out: Path, console: Console) -> N
 
 async def erased(studio: Studio, user: User, ask: Callable[[str], str], console: Console) -> int:
     """Delete everything of a person once their key was written a second time; returns the exit code."""
+    await _known(studio, user)
     others = await studio.linked(user)
     whose = ", ".join([user.key, *others])
     question = _("Everything that is kept of {people} will be gone for good. Write {key} once more:")
@@ -129,9 +131,16 @@ async def erased(studio: Studio, user: User, ask: Callable[[str], str], console:
         console.print(Text(_("Nothing is deleted.")))
         return LOST
     jobs = await studio.erase(user)
-    said = ngettext("{count} request is deleted, and all else.", "{count} requests are deleted, and all else.", jobs)
+    said = ngettext(
+        "Deleted: {count} request, and everything else.", "Deleted: {count} requests, and everything else.", jobs
+    )
     console.print(Text(said.format(count=jobs)))
     return DONE
+
+
+async def _known(studio: Studio, user: User) -> None:
+    if not await studio.keeps(user):
+        raise Invalid("Nothing is kept of {person}.", person=user.key, word=user.key)
 
 
 def encoded(told: Made | Restored) -> tuple[str, int]:
