@@ -15,7 +15,7 @@ from realbot.adapters.plain import plain
 from realbot.adapters.telegram import place
 from realbot.adapters.telegram.bans import about, way
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
-from realbot.adapters.telegram.text import Piece, Text, bold, code, dead, filled, quoted, small, when
+from realbot.adapters.telegram.text import Piece, Text, bold, code, dead, filled, quoted, small, units, when
 from realbot.adapters.telegram.trainers import called
 from realbot.gate import moment
 from realbot.places import EVERYWHERE
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from .rules import Here
 
-#: Changes on a page.
-PAGE = 10
+#: Changes on a page at most, and how much text and how many looks a message has for them.
+PAGE, ROOM, LOOKS = 10, 3900, 90
 
 
 async def draw(front: Front, here: Here, viewer: Viewer, state: dict[str, Any]) -> Screen:
@@ -36,26 +36,34 @@ async def draw(front: Front, here: Here, viewer: Viewer, state: dict[str, Any]) 
         return Screen(Text(banwords.aside()), [[way(front, "audit", here, deeds.name())]])
     before = int(state.get("before", 0)) or None
     changes = await front.studio.audit(here.key or "", PAGE + 1, before)
-    shown, names = changes[:PAGE], {}
-    for key in dict.fromkeys(key for change in shown for key in _people(change)):
+    names: dict[str, str] = {}
+    for key in dict.fromkeys(key for change in changes[:PAGE] for key in _people(change)):
         names[key] = await called(viewer, here, key.partition(":")[2])
-    now, lines, where = front.clock.now(), [], here.key
-    for change in shown:
-        if change.place != where:
+    shown: list[Change] = []
+    lines: list[Text] = []
+    for change in changes[:PAGE]:
+        more = list(lines)
+        if change.place != (shown[-1].place if shown else here.key):
             # What was done in one place stands together.
-            where = change.place
-            lines.append(dead(deeds.place(await _place(viewer, where)), MessageEntity.ITALIC))
-        ago = when(deeds.ago(now - change.at), change.at)
-        lines += [Text("• ", _sentence(deed, change, names), " · ", ago) for deed in deeds.deeds(change)]
+            more.append(dead(deeds.place(await _place(viewer, change.place)), MessageEntity.ITALIC))
+        ago = when(deeds.ago(front.clock.now() - change.at), change.at)
+        more += [Text("• ", _sentence(deed, change, names), " · ", ago) for deed in deeds.deeds(change)]
+        if shown and not _fits(Text.lines(more)):
+            break
+        shown, lines = [*shown, change], more
     lines = lines or [Text(deeds.nothing())]
     title = bold(deeds.title(everywhere=here.everywhere))
     turns = []
     if before is not None:
         turns.append(_to(f"⏮ {deeds.latest()}", here))
-    if len(changes) > PAGE:
+    if len(changes) > len(shown):
         turns.append(_to(f"{sentences.older()} ›", here, before=shown[-1].seq))
     rows = [turns, [here.back()] if here.everywhere else []]
     return Screen(Text.lines([title, *lines]), [row for row in rows if row])
+
+
+def _fits(text: Text) -> bool:
+    return units(str(text)) <= ROOM and len(text.entities()) <= LOOKS
 
 
 def _to(label: str, here: Here, **state: Any) -> Key:

@@ -318,3 +318,17 @@ async def test_the_audit_log_has_pages_and_owners_read_that_of_every_group(world
     assert "set max_steps to 1 " in shown.words
     await tap(world.root, shown, "Latest")
     assert "paused" in shown.words
+
+
+async def test_a_page_of_the_audit_log_ends_where_the_room_does_and_nothing_is_left_out(world):
+    lists = {name: ["canary"] for name in ("blocked", "adult_words", "stripped", "patterns")}
+    for _ in range(12):
+        await world.studio.rule(f"telegram:{world.group.id}", user(world.carl), moderation=lists)
+    shown = await privately(world, world.carl, await world.carl.ask(world.group, "/realbot audit"))
+    count = shown.words.count("moderation.blocked")
+    assert 1 < count < 10
+    while any("Older" in label for label in shown.labels):
+        await tap(world.carl, shown, "Older")
+        assert len(shown.marks) <= 100
+        count += shown.words.count("moderation.blocked")
+    assert count == 12
