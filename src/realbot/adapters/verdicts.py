@@ -103,7 +103,15 @@ def moderators_title() -> str:
 
 def chat_number() -> str:
     """How a chat of moderators is named in Telegram."""
-    return _("Add me to the moderators' group, and write its number: /realbot moderators allow -1001234567890")
+    return _(
+        "Add me to the moderators' group, where /realbot moderators tells its number, and write that number here: "
+        "/realbot moderators allow -1001234567890"
+    )
+
+
+def own_number() -> str:
+    """With a gap for it."""
+    return _("The number of this group is {number}.")
 
 
 def foreign_chat() -> str:

@@ -57,6 +57,8 @@ async def test_a_withheld_picture_can_be_appealed_and_released_and_kept_back_aga
         for place in (chat, office):
             boss.join(place, ADMINISTRATOR)
         bert.join(office)
+        screen = await boss.ask(office, "/realbot moderators")
+        assert ("code", str(office.id)) in screen.marks
         told = await bert.ask(chat, f"/realbot moderators allow {office.id}")
         assert "administrators" in told.words
         await boss.ask(chat, f"/realbot moderators allow {office.id}")

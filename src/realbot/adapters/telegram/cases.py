@@ -22,7 +22,7 @@ from realbot.adapters.telegram.files import media, send, shown
 from realbot.adapters.telegram.keyboard import Key, Rows, keyboard
 from realbot.adapters.telegram.limiter import USUAL
 from realbot.adapters.telegram.screens import Screen, Viewer, to
-from realbot.adapters.telegram.text import Text, bold, dead, small
+from realbot.adapters.telegram.text import Text, bold, code, dead, filled, small
 from realbot.entries import Entry
 from realbot.errors import Blocked, Invalid
 from realbot.jobs import Job, Origin, User
@@ -214,7 +214,8 @@ async def draw(front: Front, here: Here, viewer: Viewer, state: dict[str, Any]) 
     names = {number: await titled(viewer.bot, await front.moves.now(number)) for number in rules.moderators}
     rows = [[to(f"✖ {name}", "realbot", at="moderators", deny=number)] for number, name in names.items()]
     told = dead(verdicts.moderators(", ".join(names.values())))
-    text = Text.lines([bold(verdicts.moderators_title()), told, small(verdicts.chat_number())])
+    own = filled(verdicts.own_number(), number=code(here.origin.place)) if here.origin is not None else ""
+    text = Text.lines([bold(verdicts.moderators_title()), told, own, small(verdicts.chat_number())])
     return Screen(text, [*rows, [here.back()]])
 
 
