@@ -40,6 +40,8 @@ ACTIONS = [
 ]
 #: Characters of a list of words.
 WORDS = 4000
+#: Characters that are told of what every picture avoids: with a backslash before each they fit into an answer.
+AVOIDED = 900
 
 
 def register(front: Front) -> None:
@@ -163,7 +165,7 @@ class Admin(app_commands.Group):
             if said:
                 negative = None if said.casefold() == RESET else said
                 await self._studio.rule(key, place.user(interaction), moderation={"negative": negative})
-                await panels.tell(interaction, notices.words_avoid(markup.escaped(negative or "", 1000)))
+                await panels.tell(interaction, notices.words_avoid(markup.escaped(negative or "", AVOIDED)))
                 return
             rules = await self._studio.place(key)
             await interaction.response.send_modal(Words(self, rules.moderation))

@@ -281,6 +281,8 @@ async def test_words_are_typed_one_a_line_and_hold_at_once(world):
     assert "text, \\*blur\\*" in said(told)
     rules = world.rig.studio.settled(here(world))["moderation"]
     assert (rules.negative, rules.stripped) == ("text, *blur*", ("8k",))
+    long = await world.admin.slash(world.channel, "realbot words", avoid="(" * 1000)
+    assert said(long).count("(") == 899 and len(said(long)) <= 2000
     assert "avoid only what people ask" in said(await world.admin.slash(world.channel, "realbot words", avoid="reset"))
     again = await world.admin.slash(world.channel, "realbot words")
     assert again.modal["components"][0]["component"]["value"] == "spoon\nbig fork"
