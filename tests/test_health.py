@@ -185,8 +185,8 @@ async def test_H12_a_check_that_fails_or_hangs_does_not_take_the_others_with_it(
         raise ZeroDivisionError
 
     async with rig(tmp_path) as bench:
-        bench.studio.health.add(hangs)
-        bench.studio.health.add(breaks)
+        bench.studio.health.add("hangs", hangs)
+        bench.studio.health.add("breaks", breaks)
         assert (await told(bench, "hangs")).state == "unready"
         assert (await told(bench, "breaks")).state == "poor"
         assert (await told(bench, "store")).state == "well"

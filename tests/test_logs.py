@@ -323,12 +323,15 @@ def test_P18_no_line_above_debug_is_given_a_person_or_a_prompt():
 def test_settings_that_are_read_anew_change_the_log_at_once(said):
     before = Settings(web={"password": "the-old-password"}, log={"level": "error"})
     after = Settings(web={"password": "the-new-password"}, log={"level": "info"})
+    third = Settings(web={"password": "the-third-password"}, log={"level": "info"})
     said.configure("the-old-password", level="error")
-    app._relogged(before, after)
-    logging.getLogger("somebody").info("the-old-password and the-new-password")
-    assert json.loads(said.getvalue())["message"] == "[secret] and [secret]"
-    app._relogged(after, after)
+    relogged = app._Relogged(before)
+    relogged(before, after)
+    relogged(after, third)
+    logging.getLogger("somebody").info("the-old-password, the-new-password and the-third-password")
+    assert json.loads(said.getvalue())["message"] == "[secret], [secret] and [secret]"
+    relogged(third, third)
     with pytest.raises(ConfigError):
-        app._relogged(after, Settings(log={"file": "/proc/no/such/folder/realbot.log"}))
+        relogged(third, Settings(log={"file": "/proc/no/such/folder/realbot.log"}))
     logging.getLogger("somebody").info("goes on")
     assert "goes on" in said.getvalue()

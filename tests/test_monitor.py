@@ -76,7 +76,7 @@ async def test_H12_an_engine_that_is_away_makes_it_unready_and_leaves_it_alive(t
 async def test_one_platform_takes_no_other_with_it_where_that_is_asked_for(tmp_path):
     async with monitored(tmp_path) as (bench, monitor):
         await until(lambda: bench.studio.engine().up)
-        bench.studio.health.add(lambda: Part("discord", "unready", "Discord is away"))
+        bench.studio.health.add("discord", lambda: Part("discord", "unready", "Discord is away"))
         assert (await get(monitor, "/readyz"))[0] == 503
         status, _, body = await get(monitor, "/readyz?exclude=telegram&exclude=discord")
         assert (status, json.loads(body)["state"]) == (200, "unready"), "it is told all the same"
@@ -98,7 +98,7 @@ async def test_H12_a_part_that_is_stuck_is_told_with_503_and_in_the_metrics(tmp_
 async def test_H12_what_deserves_a_look_is_no_reason_to_start_anew(tmp_path):
     async with monitored(tmp_path) as (bench, monitor):
         await until(lambda: bench.studio.engine().up)
-        bench.studio.health.add(lambda: Part("copies", "poor", "The last copy is 40 hours old."))
+        bench.studio.health.add("copies", lambda: Part("copies", "poor", "The last copy is 40 hours old."))
         for path in ("/healthz", "/readyz"):
             status, _, body = await get(monitor, path)
             assert (status, json.loads(body)["state"]) == (200, "poor")

@@ -48,6 +48,13 @@ async def test_ready_reloading_and_stopping(manager):
     assert int(told[1][1].partition("=")[2]) > 0
 
 
+async def test_settings_that_are_read_anew_during_the_start_do_not_end_it(manager):
+    one = notice(manager)
+    async with one.reloading():
+        pass
+    assert said(manager) == []
+
+
 async def test_an_abstract_address(tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
         name = f"realbot-{os.getpid()}-{tmp_path.name}"
@@ -74,7 +81,7 @@ async def test_H12_the_watchdog_is_fed_while_nothing_is_stuck(manager, tmp_path,
         assert sum("WATCHDOG=1" in lines for lines in fed) >= 4
         assert all(lines[-1].startswith("STATUS=") for lines in fed)
 
-        bench.studio.health.add(lambda: Part("copies", "poor", "The last copy is old."))
+        bench.studio.health.add("copies", lambda: Part("copies", "poor", "The last copy is old."))
         bench.pool.overdue = 5.0
         await asyncio.sleep(0.12)
         said(manager)

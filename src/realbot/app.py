@@ -136,7 +136,7 @@ async def watched(
     """
     for front in fronts:
         studio.health.watch(front)
-    studio.reload.listeners.append(_relogged)
+    studio.reload.listeners.append(_Relogged(settings))
     studio.reload.around = notice.reloading
     async with (
         studio.health.probe.watching(),
@@ -169,10 +169,16 @@ def _halt(stop: asyncio.Event, number: int) -> None:
     stop.set()
 
 
-def _relogged(old: Settings, new: Settings) -> None:
-    """The log follows its settings, and hides new secrets as well as the old ones."""
-    if (old.log, old.secrets()) != (new.log, new.secrets()):
-        logs.configure((*old.secrets(), *new.secrets()), new.log)
+class _Relogged:
+    """The log follows its settings, and hides new secrets as well as every old one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._hidden = dict.fromkeys(settings.secrets())
+
+    def __call__(self, old: Settings, new: Settings) -> None:
+        if (old.log, old.secrets()) != (new.log, new.secrets()):
+            self._hidden |= dict.fromkeys(new.secrets())
+            logs.configure(tuple(self._hidden), new.log)
 
 
 async def _greet(notice: Notice, readies: Iterable[asyncio.Event]) -> None:

@@ -97,13 +97,18 @@ class Health:
         self.fronts: list[Watched] = []
         #: Bytes that were free on the disk of the data folder when it was looked at.
         self.free = 0
-        self._checks: list[Check] = [self._loop, self._writer, self._engine, self._disk]
+        self._checks: list[tuple[str, Check]] = [
+            ("loop", self._loop),
+            ("store", self._writer),
+            ("engine", self._engine),
+            ("disk", self._disk),
+        ]
         self._trial: asyncio.Task[None] | None = None
         self._begun = self._tried = float("-inf")
 
-    def add(self, check: Check) -> None:
-        """Ask this too."""
-        self._checks.append(check)
+    def add(self, part: str, check: Check) -> None:
+        """Ask this too; `part` names it where it fails to tell."""
+        self._checks.append((part, check))
 
     def watch(self, front: Watched) -> None:
         """Ask this front-end too, until it is `lost`."""
@@ -112,12 +117,12 @@ class Health:
     def lost(self, platform: str, reason: str) -> None:
         """A front-end was turned away for good: somebody should know, and the others go on."""
         self.fronts = [one for one in self.fronts if one.platform != platform]
-        self.add(lambda: Part(platform, "poor", reason))
+        self.add(platform, lambda: Part(platform, "poor", reason))
 
     async def parts(self) -> list[Part]:
         """How everything is, in a few seconds at most."""
-        checks = [*self._checks, *(_front(one) for one in self.fronts)]
-        found = await asyncio.gather(*(_asked(check) for check in checks))
+        checks = [*self._checks, *((one.platform, _front(one)) for one in self.fronts)]
+        found = await asyncio.gather(*(_asked(part, check) for part, check in checks))
         return [part for part in found if part is not None]
 
     async def close(self) -> None:
@@ -207,9 +212,8 @@ def _front(front: Watched) -> Check:
     return check
 
 
-async def _asked(check: Check) -> Part | None:
+async def _asked(name: str, check: Check) -> Part | None:
     """What a check tells; one that fails or takes its time is a finding, not a failure of all."""
-    name = getattr(check, "__name__", "check").strip("_")
     try:
         async with asyncio.timeout(PATIENCE):
             found = check()

@@ -33,6 +33,7 @@ class Notice:
         ours = environ.get("WATCHDOG_PID", "") in ("", str(os.getpid()))
         #: Seconds within which a sign of life is due; 0 for none.
         self.watchdog = int(micros) / 1e6 if micros.isdigit() and ours else 0.0
+        self._ready = False
 
     def tell(self, *lines: str) -> None:
         """Send these lines; it neither waits nor fails."""
@@ -45,6 +46,7 @@ class Notice:
 
     def ready(self) -> None:
         """People can ask."""
+        self._ready = True
         self.tell("READY=1", "STATUS=ready")
 
     def stopping(self) -> None:
@@ -53,7 +55,10 @@ class Notice:
 
     @asynccontextmanager
     async def reloading(self) -> AsyncIterator[None]:
-        """Settings are read anew while the block runs."""
+        """Settings are read anew while the block runs; before people can ask this is a part of the start."""
+        if not self._ready:
+            yield
+            return
         self.tell("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}", "STATUS=reading the settings")
         try:
             yield

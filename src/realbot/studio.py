@@ -122,9 +122,9 @@ class Studio(Academy):
         )
         self.health = Health(store, pool, self._endings, self._forecast, monotonic)
         self.upkeep = Upkeep(store, lambda: house.base, clock, monotonic)
-        self.health.add(self.upkeep.check)
+        self.health.add("upkeep", self.upkeep.check)
         looks = Phrase("Pictures are checked before they are shown.")
-        self.health.add(lambda: told("safety", self.safety.down, looks) if self.safety.active else None)
+        self.health.add("safety", lambda: told("safety", self.safety.down, looks) if self.safety.active else None)
         self.gate = Gate(store, house, self._endings, self._dispatcher, self._whole, clock)
         self.budget = Budget(store, house, desk, self._forecast, self.gate, clock)
         #: Jobs whose end their owner has not seen yet, and some of those seen lately.
@@ -136,7 +136,7 @@ class Studio(Academy):
         self._open = False
         self.reload = Reload(settings)
         self.reload.listeners.append(self._reconfigure)
-        self.health.add(lambda: told("settings", self.reload.trouble, Phrase("The settings are in force.")))
+        self.health.add("settings", lambda: told("settings", self.reload.trouble, Phrase("The settings are in force.")))
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
