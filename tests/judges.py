@@ -22,6 +22,7 @@ class Judge:
     level: float = 0.0  #: the score of the next picture
     away: bool = False
     breaks: bool = False  #: it crashes on each picture, and can be started again
+    fault: Exception | None = None  #: what it raises that nobody expects
     name: str = "judge"
     seen: list[bytes] = field(default_factory=list)
 
@@ -32,6 +33,8 @@ class Judge:
     async def score(self, png: bytes) -> float:
         if self.away or self.breaks:
             raise Unchecked("the judge is away")
+        if self.fault is not None:
+            raise self.fault
         self.seen.append(png)
         return self.level
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,6 +97,55 @@ async def test_X15_a_database_that_cannot_be_read_for_a_while_does_not_end_the_c
         await until(lambda: counter.redrawn == [job.id])
         assert await r.studio.showing(job, adult=False) == "here"
         await until(lambda: len(safety._loops) == 1)
+
+
+@pytest.mark.parametrize("where", ["checker", "database", "decision"])
+async def test_X15_a_fault_that_nobody_expects_ends_no_job_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+):
+    judge, fault = Judge(), RuntimeError("out of the blue")
+    async with rig(tmp_path, sections=ON, classifier=judge) as r:
+        safety = r.studio.safety
+        safety._first = 0.01
+        counter = safety.windows["discord"] = Counter()
+
+        async def fails(*_: object, **__: object) -> None:
+            raise fault
+
+        with monkeypatch.context() as patched:
+            if where == "checker":
+                judge.fault = fault
+            elif where == "database":
+                patched.setattr(r.studio._store.cases, "scores", fails)
+            else:
+                patched.setattr(safety, "judge", fails)
+            job = await ask(r, OPEN)
+            assert isinstance(job.status, Done)
+            assert r.studio._endings.tickets == {}, "its person's place is free again"
+            if where != "decision":
+                assert await r.studio.showing(job, adult=False) == "withheld"
+                await until(lambda: counter.alarms == [True])
+        judge.fault = None
+        if where != "decision":
+            await until(lambda: counter.redrawn == [job.id])
+        assert await r.studio.showing(job, adult=False) == "here"
+
+
+async def test_X15_a_disk_that_takes_nothing_while_a_picture_is_looked_at_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async with rig(tmp_path, sections=ON, classifier=Judge()) as r:
+        cases, tries = r.studio._store.cases, []
+        scores = cases.scores
+
+        async def unreadable(*given: Any) -> Any:
+            tries.append(given)
+            if len(tries) < 3:
+                raise ConfigError("the data folder cannot be read", key="paths.data")
+            return await scores(*given)
+
+        monkeypatch.setattr(cases, "scores", unreadable)
+        assert await r.studio.showing(await ask(r, OPEN), adult=False) == "here"
 
 
 async def test_X15_a_restart_checks_what_was_not_checked(tmp_path: Path):

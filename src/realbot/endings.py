@@ -93,7 +93,7 @@ class Endings:
             await self.store.disown(images)
             return usable or ticket.ended
         notes = (*ticket.notes, *(note for note in fact.notes if note not in ticket.notes))
-        await self.safety.look(images)
+        await self.insist(lambda: self.safety.look(images))
         # A training never answers another one.
         key = None if ticket.idle else key_of(ticket.request, run.fingerprint)
         kept = await self.insist(
@@ -177,7 +177,11 @@ class Endings:
 
     async def _judge(self, ticket: Ticket, images: Iterable[ImageId]) -> None:
         """What is to be withheld is, before anybody hears that it is painted."""
-        await self.insist(lambda: self.safety.judge(ticket.job, images))
+        try:
+            await self.insist(lambda: self.safety.judge(ticket.job, images))
+        except Exception:
+            # It is judged anew before it is shown, and its person would have to wait for good.
+            log.exception("what becomes of the pictures of %s could not be decided yet", ticket.id)
 
     def _claim(self, ticket: Ticket) -> bool:
         if ticket.ended:

@@ -104,21 +104,19 @@ class Safety(Appeals):
             raise Blocked("The picture that this begins with may not be used here.")
 
     async def look(self, images: Iterable[ImageId]) -> float | None:
-        """The highest score of these pictures; None while it is not known of all."""
+        """The highest score of these pictures; None while it is not known of all. Raises nothing but ConfigError."""
         if self.classifier is None:
             return None
-        images = tuple(dict.fromkeys(images))
-        known = await self._cases.scores(images, self.classifier.name)
-        for image in images:
-            if image not in known:
-                if self.down:
-                    return None
-                try:
-                    known[image] = await self._check(image)
-                except Unchecked as error:
-                    self._fail(str(error))
-                    return None
-        return max(known.values(), default=0.0)
+        try:
+            return await self._highest(tuple(dict.fromkeys(images)), self.classifier.name)
+        except ConfigError:
+            raise
+        except Unchecked as error:
+            self._fail(str(error))
+        except Exception as error:
+            log.exception("a picture could not be checked")
+            self._fail(str(error) or type(error).__name__)
+        return None
 
     async def judge(self, job: Job, images: Iterable[ImageId], *, adult: bool | None = None) -> Veil:
         """What becomes of a job's pictures where they were asked for; what is withheld is noted and costs nothing.
@@ -210,6 +208,15 @@ class Safety(Appeals):
         score = await self.look(images)
         decided = released if case is not None and case.decision == "released" else veil
         return decided(score, here, rules)
+
+    async def _highest(self, images: tuple[ImageId, ...], checker: str) -> float | None:
+        known = await self._cases.scores(images, checker)
+        for image in images:
+            if image not in known:
+                if self.down:
+                    return None
+                known[image] = await self._check(image)
+        return max(known.values(), default=0.0)
 
     async def _check(self, image: ImageId) -> float:
         """Look at one picture; one that is lost, or breaks the classifier, counts as unsafe. Raises Unchecked."""
