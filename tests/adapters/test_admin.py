@@ -81,6 +81,9 @@ async def test_a_stranger_sees_the_question_and_nothing_else(stranger):
     answer = await stranger.get("/admin")
     assert answer.status_code == 401
     assert "whoever runs this bot" in answer.text
+    assert '<html lang="en">' in answer.text
+    german = await stranger.get("/admin", headers={"accept-language": "de"})
+    assert '<html lang="de">' in german.text
     assert (await stranger.get("/admin/live")).status_code == 403
     for action in ("pause", "clear", "restart", "reload"):
         assert (await stranger.post(f"/admin/do/{action}")).status_code == 403

@@ -107,7 +107,7 @@ class AdminPage:
         with words.language(spoken(asked)) as code:
             word = self._word(asked)
             if word is None:
-                return HTMLResponse(login(wrong="wrong" in asked.query_params), 401, HEADERS)
+                return HTMLResponse(login(code, wrong="wrong" in asked.query_params), 401, HEADERS)
             texts = {name: escape(text) for name, text in said.texts().items()}
             data = json.dumps({"word": word, "language": code, "texts": said.texts()}).replace("<", "\\u003c")
             page = cards.file("admin.html").replace("{{language}}", code).replace("{{data}}", data)
@@ -218,9 +218,9 @@ class AdminPage:
             stop.cancel()
 
 
-def login(*, wrong: bool = False) -> str:
-    """The page that asks for the password."""
-    page = cards.file("admin-login.html")
+def login(code: str, *, wrong: bool = False) -> str:
+    """The page that asks for the password, in the language of this code."""
+    page = cards.file("admin-login.html").replace("{{language}}", escape(code))
     trouble = f'<p role="alert">{escape(words.WRONG_PASSWORD)}</p>' if wrong else ""
     texts = {"question": said.TEXTS["login"], "label": words.LABELS["password"], "enter": words.LABELS["enter"]}
     for name, value in texts.items():
