@@ -175,6 +175,16 @@ class Archive:
 
         return await self._writer.run(work, write=False)
 
+    async def newest(self) -> float | None:
+        """The Unix time of the last request or picture, by their order: one of a clock that was wrong is soon past."""
+        sql = """
+            SELECT max(at) AS at FROM (
+                SELECT created AS at FROM jobs WHERE seq = (SELECT max(seq) FROM jobs)
+                UNION ALL SELECT at FROM timings WHERE seq = (SELECT max(seq) FROM timings))
+        """
+        found = await self._writer.run(lambda db: rows.one(db, sql), write=False)
+        return None if found is None else found["at"]
+
     async def scrub(self) -> None:
         """Rewrite the word index and empty the log, so that the files hold no trace of what was deleted."""
         await self._change("INSERT INTO words (words) VALUES ('optimize')", ())

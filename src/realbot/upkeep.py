@@ -32,6 +32,9 @@ TRIM = 600.0
 REST, RETRY = 60.0, 600.0
 #: Days for which it is remembered who was deleted, when no copy is older.
 MOURNING = 90
+#: Seconds that the clock may be past the last thing that realbot remembers, or else it is believed only after so many
+#: seconds: many a machine starts with a wrong one, and what it deletes is gone.
+AHEAD, TRUSTED = 7 * DAY, 3600.0
 
 
 class Upkeep:
@@ -53,6 +56,10 @@ class Upkeep:
         self._left = ""
         self._begun = monotonic()
         self._done: dict[str, float] = {}
+        #: The last time that an earlier life remembered, once it was looked up, and whether the clock was doubted.
+        self._newest: float | None = None
+        self._looked = False
+        self._doubted = False
         self._stopping = threading.Event()
         # What is no key is refused at the start, and not when the first copy is due.
         Seal(settings().backup.recipients)
@@ -89,7 +96,7 @@ class Upkeep:
 
     async def retain(self) -> None:
         """Delete what is older than the settings keep, and see to it that nothing of it is left."""
-        if not self._due("retain", RETENTION):
+        if not self._due("retain", RETENTION) or await self._doubtful():
             return
         days = self._settings().privacy.history_days
         now = self._clock()
@@ -180,9 +187,23 @@ class Upkeep:
     def _identity(self) -> str:
         return self._store.tombstones.identity[:8]
 
+    async def _doubtful(self) -> bool:
+        """Whether the clock may be wrong, so that nothing may be deleted for its age."""
+        now, last = self._clock(), await self._store.newest()
+        if not self._looked:
+            self._looked, self._newest = True, last
+        early = self._newest is not None and now - self._newest > AHEAD
+        early = early and self._monotonic() - self._begun < TRUSTED
+        late = last is not None and now < last
+        if (early or late) and not self._doubted:
+            how = "long after" if early else "before"
+            log.warning("the clock is %s the last request; nothing is deleted for its age until that is certain", how)
+        self._doubted = early or late
+        return self._doubted
+
     async def _rotate(self) -> None:
-        """Delete copies that are not kept any more, unless new ones cannot be made."""
-        if not self._trouble:
+        """Delete copies that are not kept any more, unless new ones cannot be made or the clock may be wrong."""
+        if not self._trouble and not await self._doubtful():
             keep, useless = self._settings().backup.keep, frozenset(self.damaged)
             await asyncio.to_thread(backups.rotate, self.folder, keep, self._clock(), self._identity, useless)
 
