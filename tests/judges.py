@@ -22,8 +22,10 @@ class Judge:
     level: float = 0.0  #: the score of the next picture
     away: bool = False
     breaks: bool = False  #: it crashes on each picture, and can be started again
+    poison: bytes = b""  #: the picture on which alone it crashes
     fault: Exception | None = None  #: what it raises that nobody expects
     name: str = "judge"
+    tries: int = 0
     seen: list[bytes] = field(default_factory=list)
 
     async def open(self) -> None:
@@ -31,7 +33,8 @@ class Judge:
             raise ConfigError("the judge is away", key="safety.checker")
 
     async def score(self, png: bytes) -> float:
-        if self.away or self.breaks:
+        self.tries += 1
+        if self.away or self.breaks or png == self.poison:
             raise Unchecked("the judge is away")
         if self.fault is not None:
             raise self.fault

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+import realbot.safety
 from judges import ANN, DIRECT, ON, OPEN, Counter, Judge, ask
 from realbot.errors import ConfigError, Refused
-from realbot.jobs import Done
-from studios import rig, until
+from realbot.jobs import Done, Job
+from studios import Rig, rig, until
 
 
 async def test_X15_what_cannot_be_checked_is_withheld_in_open_places_and_shown_once_it_was(tmp_path: Path):
@@ -57,7 +58,10 @@ async def test_X15_a_picture_that_is_lost_keeps_no_other_from_being_checked(tmp_
         assert (counter.alarms, await r.studio._store.cases.unchecked()) == ([], [])
 
 
-async def test_X15_a_picture_on_which_the_checker_breaks_is_unsafe_in_the_end_and_holds_nothing_up(tmp_path: Path):
+async def test_X15_a_picture_on_which_the_checker_breaks_is_unsafe_in_the_end_and_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(realbot.safety, "LONGEST", 0.02)
     judge = Judge(0.1)
     async with rig(tmp_path, sections=ON, classifier=judge) as r:
         safety = r.studio.safety
@@ -65,14 +69,44 @@ async def test_X15_a_picture_on_which_the_checker_breaks_is_unsafe_in_the_end_an
         counter = safety.windows["discord"] = Counter()
         judge.breaks = True
         job = await ask(r, OPEN)
-        await until(lambda: counter.redrawn == [job.id])
-        case = await safety.case(job.id)
-        assert case is not None
-        assert case.reason == "unsafe"
-        await until(lambda: len(counter.alarms) == 2)
-        assert counter.alarms == [True, False], "moderators are not told at every try"
+        assert isinstance(job.status, Done)
+        judge.poison = (await r.studio._store.picture(job.status.images[0])).read_bytes()
+        dog = await ask(r, OPEN, "a dog")
         judge.breaks = False
-        assert await r.studio.showing(await ask(r, OPEN, "a dog"), adult=False) == "here"
+        await until(lambda: counter.redrawn == [dog.id])
+        tries = judge.tries
+        await until(lambda: judge.tries > tries + 5)
+        assert [await _reason(r, one) for one in (job, dog)] == ["unchecked", None], "once says nothing"
+        bird = await ask(r, OPEN, "a bird")
+        assert await r.studio.showing(bird, adult=False) == "here"
+        await until(lambda: counter.redrawn == [dog.id, job.id])
+        assert await _reason(r, job) == "unsafe"
+        assert counter.alarms == [True, False], "moderators are not told at every try"
+        await until(lambda: len(safety._loops) == 1)
+
+
+async def test_X15_a_checker_that_breaks_on_every_picture_makes_none_unsafe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(realbot.safety, "LONGEST", 0.02)
+    judge = Judge(0.1, breaks=True)
+    async with rig(tmp_path, sections=ON, classifier=judge) as r:
+        safety = r.studio.safety
+        safety._first = 0.01
+        counter = safety.windows["discord"] = Counter()
+        jobs = [await ask(r, OPEN, prompt) for prompt in ("a cat", "a dog", "a bird")]
+        await until(lambda: judge.tries > 5 * realbot.safety.TRIES)
+        assert [await _reason(r, job) for job in jobs] == ["unchecked"] * 3
+        assert counter.alarms == [True]
+        judge.breaks = False
+        await until(lambda: sorted(counter.redrawn) == sorted(job.id for job in jobs))
+        assert [await r.studio.showing(job, adult=False) for job in jobs] == ["here"] * 3
+        assert counter.alarms == [True, False]
+
+
+async def _reason(r: Rig, job: Job) -> str | None:
+    case = await r.studio.safety.case(job.id)
+    return None if case is None else case.reason
 
 
 async def test_X15_a_database_that_cannot_be_read_for_a_while_does_not_end_the_checking(

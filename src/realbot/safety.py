@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two tries to check again: the first, and the longest.
 FIRST, LONGEST = 1.0, 60.0
-#: Times that the classifier may break on a picture before that counts as unsafe.
+#: Times that the classifier breaks on a picture, with another one checked since the last time, until it counts as unsafe.
 TRIES = 3
 #: Days for which a picture that is withheld is kept.
 KEPT = 30
@@ -56,8 +56,11 @@ class Safety(Appeals):
         #: Why pictures cannot be checked; empty while they can.
         self.down = ""
         self._first = first
-        #: How often the classifier broke on a picture, and whether moderators know that something is wrong.
-        self._broken: Counter[ImageId] = Counter()
+        #: Pictures that were checked in this life, and of those that broke the classifier: how often that tells
+        #: something of the picture, and how many others were checked by the last time.
+        self._checked = 0
+        self._broken: dict[ImageId, tuple[int, int]] = {}
+        #: Whether moderators know that something is wrong.
         self._alarmed = False
         self._loops: set[asyncio.Task[None]] = set()
 
@@ -215,11 +218,17 @@ class Safety(Appeals):
             if image not in known:
                 if self.down:
                     return None
-                known[image] = await self._check(image)
+                score = await self._check(image)
+                if score is None:
+                    return None
+                known[image] = score
         return max(known.values(), default=0.0)
 
-    async def _check(self, image: ImageId) -> float:
-        """Look at one picture; one that is lost, or breaks the classifier, counts as unsafe. Raises Unchecked."""
+    async def _check(self, image: ImageId) -> float | None:
+        """Look at one picture; one that is lost, or breaks the classifier, counts as unsafe in the end.
+
+        None while others can be checked and this one cannot. Raises Unchecked.
+        """
         assert self.classifier is not None
         try:
             path = await self._store.picture(image)
@@ -231,26 +240,39 @@ class Safety(Appeals):
             raise Unchecked(f"picture {image[:12]} cannot be read: {error}") from error
         try:
             score = await self.classifier.score(data)
-        except Unchecked as error:
-            self._broken[image] += 1
-            if self._broken[image] < TRIES:
+        except Exception as error:
+            times = self._breaks(image)
+            if times == 1:
                 raise
+            if times < TRIES:
+                self._mend()
+                return None
             log.warning("picture %s breaks the classifier and counts as unsafe: %s", image[:12], error)
             score = 1.0
+        else:
+            self._checked += 1
+            if self._alarmed:
+                self._alarmed = False
+                log.info("pictures can be checked again")
+                self._tell(down=False)
         self._broken.pop(image, None)
-        if self._alarmed:
-            self._alarmed = False
-            self._tell(down=False)
         # On a full disk it is looked at once more the next time.
         with contextlib.suppress(ConfigError):
             await self._cases.score(image, self.classifier.name, score)
         return score
 
+    def _breaks(self, image: ImageId) -> int:
+        """A picture broke the classifier: how often it did while others did not."""
+        times, checked = self._broken.get(image, (0, -1))
+        if checked < self._checked:
+            times += 1
+        self._broken[image] = times, self._checked
+        return times
+
     def _fail(self, reason: str) -> None:
-        if not self.down:
-            log.error("pictures cannot be checked (%s); in open places they are withheld until they can", reason)
         if not self._alarmed:
             self._alarmed = True
+            log.error("pictures cannot be checked (%s); in open places they are withheld until they can", reason)
             self._tell(down=True)
         self.down = reason
         self._mend()
@@ -264,6 +286,7 @@ class Safety(Appeals):
     async def _again(self) -> None:
         """Check again what was not checked, until everything is."""
         pause = self._first
+        failed: Counter[str] = Counter()
         while True:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST)
@@ -271,9 +294,12 @@ class Safety(Appeals):
                 if self.classifier is not None and self.down:
                     await self.classifier.open()
                     self.down = ""
-                    log.info("pictures can be checked again; %d are to be", len(await self._cases.unchecked()))
-                for job_id in await self._cases.unchecked():
+                # One that breaks the classifier keeps none behind it waiting.
+                for job_id in sorted(await self._cases.unchecked(), key=failed.__getitem__):
                     await self._recheck(job_id)
+                    if self.down:
+                        failed[job_id] += 1
+                        break
                 if not await self._cases.unchecked() and not self.down:
                     return
             except ConfigError as error:
