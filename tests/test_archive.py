@@ -208,6 +208,31 @@ async def test_P17_what_is_older_than_the_retention_is_gone_but_for_favourites_a
     assert (await store.picture(image)).exists()
 
 
+@pytest.mark.parametrize("ending", ["produced", "delivering"])
+async def test_P17_what_no_front_end_shows_any_more_expires_too(tmp_path: Path, ending: str) -> None:
+    now = NOW
+    async with Store.open(tmp_path / "data", lambda: now) as store:
+        row, liked = await put(store, now=now), await put(store, now=now)
+        await store.favourite(ANN, liked.id, True)
+        # It waited long in the line, and there must be time to bring it to its person.
+        now += 40 * rows.DAY
+        image = await picture(store, tmp_path)
+        for one in (row, liked):
+            await store.produce(one.id, [image] if one is row else [], 1.0, {}, "", None)
+            if ending == "delivering":
+                await store.deliver(one.id)
+        now += 6 * rows.DAY
+        assert await store.older(now - 30 * rows.DAY) == {"charges": 2}
+        assert await store.expire(now - 30 * rows.DAY) == 0
+        now += 2 * rows.DAY
+        assert await store.older(now - 30 * rows.DAY) == {"jobs": 1}
+        assert await store.expire(now - 30 * rows.DAY) == 1
+        assert await store.row(row.id) is None
+        assert not list((tmp_path / "data" / "pictures").rglob("*.png"))
+        assert await state(store, liked.id) == ending
+        assert await store.expire(0.0) == 0
+
+
 async def test_P6_P8_nobody_reaches_what_belongs_to_someone_else(store: Store, tmp_path: Path) -> None:
     twin = User("telegram", "1", "Ann")
     row = await paint(store, tmp_path, asked="question")

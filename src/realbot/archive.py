@@ -44,8 +44,15 @@ _PROMPTS = """
 """
 #: Seconds for which a picture stays that was brought, or shown to somebody, and that no request names.
 KEEP = 3600.0
+#: Seconds for which a picture waits for its front-end at least.
+WAITS = 7 * rows.DAY
 #: Jobs that one verb deletes, and picture files that are deleted in one go.
 SOME = 50
+#: What is over, also when nobody could be shown it for long, as when its front-end is not there any more.
+_OVER = """
+    created < :before AND favourite = 0 AND state NOT IN ('accepted', 'running')
+    AND (state NOT IN ('produced', 'delivering') OR coalesce(finished, created) < :waited)
+"""
 _HISTORY = JOB + f" WHERE {MINE} AND seq < :before AND state IN ('produced', 'delivering', 'delivered', 'kept')"
 
 
@@ -112,8 +119,8 @@ class Archive:
     async def expire(self, before: float) -> int:
         """Delete finished jobs created before a Unix time, but for favourites, and return how many.
 
-        Old changes of rules go too, what counts no longer, and messages that no front-end opened for so long, and for
-        three days at least.
+        Those that their person was not shown yet stay for `WAITS` seconds after their end. Old changes of rules go
+        too, what counts no longer, and messages that no front-end opened for so long, and for three days at least.
         """
         now = self._clock()
         others = {
@@ -130,12 +137,8 @@ class Archive:
         async def work(db: aiosqlite.Connection) -> tuple[int, list[ImageId]]:
             for sql, then in others.items():
                 await db.execute(sql, (then,))
-            found = await rows.rows(
-                db,
-                "SELECT seq FROM jobs WHERE created < ? AND favourite = 0 AND state NOT IN"
-                " ('accepted', 'running', 'produced', 'delivering') LIMIT ?",
-                (before, SOME),
-            )
+            values = {"before": before, "waited": now - WAITS, "some": SOME}
+            found = await rows.rows(db, f"SELECT seq FROM jobs WHERE {_OVER} LIMIT :some", values)
             return len(found), await deleted(db, [row["seq"] for row in found])
 
         total = 0
@@ -152,8 +155,7 @@ class Archive:
     async def older(self, before: float) -> dict[str, int]:
         """How much is there, by table, that `expire` should have deleted; nothing for a table where all is well."""
         counts = {
-            "jobs": "SELECT count(*) FROM jobs WHERE created < :before AND favourite = 0 AND state NOT IN"
-            " ('accepted', 'running', 'produced', 'delivering')",
+            "jobs": f"SELECT count(*) FROM jobs WHERE {_OVER}",
             "charges": "SELECT count(*) FROM charges WHERE at < :counted",
             "inbox": "SELECT count(*) FROM inbox WHERE at < min(:before, :replayed)",
             "audit": "SELECT count(*) FROM audit WHERE at < min(:before, :year)",
@@ -163,6 +165,7 @@ class Archive:
         now = self._clock()
         values = {
             "before": before,
+            "waited": now - WAITS,
             "counted": now - rows.COUNTED,
             "replayed": now - 3 * rows.DAY,
             "kept": now - KEEP,
