@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+import realbot.safety
 from judges import ADULT, ANN, BOB, DIRECT, MOD, ON, OPEN, Counter, Judge, ask
 from realbot.classifier import Classifier
 from realbot.errors import Blocked, NotYours, QueueFull, Refused
 from realbot.jobs import Done, Generate, Origin, Upscale, User
 from realbot.rulebook import Safety
+from realbot.store import Store
 from realbot.veil import kind, released, veil, veils
 from studios import rig, until
 
@@ -297,4 +299,30 @@ async def test_what_is_withheld_for_a_month_is_deleted(tmp_path: Path):
     async with rig(tmp_path, sections=ON, classifier=Judge(0.95), clock=lambda: now[0]) as r:
         async with asyncio.timeout(10):
             while await r.store.row(job.id) is not None:
+                await asyncio.sleep(0.02)
+
+
+async def test_one_that_cannot_be_deleted_after_a_month_keeps_no_other_and_not_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    now = [1_000_000.0]
+    async with rig(tmp_path, sections=ON, classifier=Judge(0.95), clock=lambda: now[0]) as r:
+        first, second = await ask(r, OPEN), await ask(r, OPEN, "a dog")
+    now[0] += 31 * 86_400
+    forget, stuck = Store.forget, True
+
+    async def sticky(store: Store, user: User, job_id: str) -> None:
+        if stuck and job_id == first.id:
+            raise RuntimeError("out of the blue")
+        await forget(store, user, job_id)
+
+    monkeypatch.setattr(Store, "forget", sticky)
+    monkeypatch.setattr(realbot.safety, "TIDY", 0.01)
+    async with rig(tmp_path, sections=ON, classifier=Judge(0.95), clock=lambda: now[0]) as r:
+        async with asyncio.timeout(10):
+            while await r.store.row(second.id) is not None:
+                await asyncio.sleep(0.02)
+            assert await r.store.row(first.id) is not None
+            stuck = False
+            while await r.store.row(first.id) is not None:
                 await asyncio.sleep(0.02)

@@ -199,6 +199,26 @@ async def test_X15_a_restart_checks_what_was_not_checked(tmp_path: Path):
         assert (await r.studio._store.usage(ANN, 0.0)).today == 0
 
 
+@pytest.mark.parametrize("then", ["off", "off there"])
+async def test_X15_what_was_not_checked_is_shown_once_nothing_is_checked_any_more(tmp_path: Path, then: str):
+    async with rig(tmp_path, sections=ON) as r:
+        r.studio.safety.classifier = Judge(away=True)
+        job = await ask(r, OPEN)
+        assert await _reason(r, job) == "unchecked"
+    there = {**ON, "override": {"discord:1": {"safety": {"checker": "off"}}}}
+    broken = Judge(breaks=True)
+    given = {} if then == "off" else {"sections": there, "classifier": broken}
+    async with rig(tmp_path, **given) as r:
+        counter = r.studio.safety.windows["discord"] = Counter()
+        await until(lambda: counter.redrawn == [job.id])
+        assert await _reason(r, job) is None
+        assert await r.studio.showing(r.studio.job(ANN, job.id), adult=False) == "here"
+        assert isinstance(job.status, Done)
+        assert (await r.studio.picture(ANN, job.status.images[0])).is_file()
+        await until(lambda: len(r.studio.safety._loops) == 1)
+        assert broken.tries == 0
+
+
 async def test_X15_a_checker_that_cannot_be_loaded_stops_the_start(tmp_path: Path):
     with pytest.raises(ConfigError, match="away"):
         async with rig(tmp_path, sections=ON, classifier=Judge(away=True)):

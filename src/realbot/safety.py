@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two tries to check again: the first, and the longest.
 FIRST, LONGEST = 1.0, 60.0
-#: Times that the classifier breaks on a picture, with another one checked since the last time, until it counts as unsafe.
+#: Times that the classifier breaks on a picture, and not on others in between, until that counts as unsafe.
 TRIES = 3
 #: Days for which a picture that is withheld is kept.
 KEPT = 30
@@ -308,11 +308,13 @@ class Safety(Appeals):
                 log.exception("pictures could not be checked again")
 
     async def _recheck(self, job_id: str) -> None:
-        """Decide about a job that was not checked, and show what comes of it."""
+        """Decide about a job that was not checked, and show what comes of it; also where nothing is checked by now."""
         row = await self._store.row(job_id)
-        if row is None or await self.look(row.images) is None:
+        if row is None:
             return
         job = revived(row)
+        if self._rules(job.origin, job.user) is not None and await self.look(row.images) is None:
+            return
         await self.judge(job, row.images)
         await self._cases.reopen(job_id)
         await self._redraw(job)
@@ -320,11 +322,20 @@ class Safety(Appeals):
     async def _tidy(self) -> None:
         """Delete what has been withheld for too long."""
         while True:
-            with contextlib.suppress(ConfigError):
+            try:
                 for job_id in await self._cases.lapsed(self._clock() - KEPT * 86_400.0):
-                    row = await self._store.row(job_id)
-                    if row is not None:
-                        with contextlib.suppress(NotYours):
-                            async with self.retracting(job_id=job_id):
-                                await self._store.forget(row.user, job_id)
+                    await self._lapse(job_id)
+            except Exception:
+                log.exception("what has been withheld for too long could not be looked for")
             await asyncio.sleep(TIDY)
+
+    async def _lapse(self, job_id: str) -> None:
+        try:
+            row = await self._store.row(job_id)
+            if row is not None:
+                async with self.retracting(job_id=job_id):
+                    await self._store.forget(row.user, job_id)
+        except NotYours:
+            log.debug("%s was deleted meanwhile", job_id)
+        except Exception:
+            log.exception("%s has been withheld for too long and could not be deleted", job_id)
