@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import subprocess
@@ -121,6 +122,7 @@ print(json.dumps({"name": "fake"}), flush=True)
 while size := sys.stdin.buffer.read(4):
     data = sys.stdin.buffer.read(int.from_bytes(size, "big"))
     if data == b"crash": os._exit(3)
+    if data == b"slow": time.sleep(0.3)
     if data == b"hang": time.sleep(60)
     if data == b"nan": print(json.dumps({"score": float("nan")}), flush=True); continue
     print(json.dumps({"score": len(data) / 100}), flush=True)
@@ -139,6 +141,37 @@ async def test_X15_one_that_crashes_or_hangs_checks_nothing_and_the_next_picture
         assert await classifier.score(b"x" * 40) == 0.4
     finally:
         await classifier.close()
+
+
+async def test_X15_a_caller_that_goes_away_ends_no_process_and_gets_nobody_a_wrong_score():
+    classifier = Classifier("fake", command=(sys.executable, "-c", LIVELY))
+    try:
+        await classifier.open()
+        process = classifier._process
+        callers = [asyncio.create_task(classifier.score(data)) for data in (b"slow", b"hang", b"x" * 20)]
+        await asyncio.sleep(0.1)
+        for caller in callers[:2]:
+            caller.cancel()
+        assert await callers[2] == 0.2, "the slow one is waited for, and the other never begun"
+        assert classifier._process is process
+        with pytest.raises(asyncio.CancelledError):
+            await callers[0]
+    finally:
+        await classifier.close()
+
+
+async def test_X15_closing_does_not_wait_for_one_that_hangs():
+    classifier = Classifier("fake", command=(sys.executable, "-c", LIVELY))
+    await classifier.open()
+    process = classifier._process
+    waiting = asyncio.create_task(classifier.score(b"hang"))
+    await asyncio.sleep(0.1)
+    waiting.cancel()
+    async with asyncio.timeout(5):
+        await classifier.close()
+    assert process.returncode is not None
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 async def test_X15_a_score_that_is_no_number_counts_as_unsafe():

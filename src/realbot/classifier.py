@@ -55,6 +55,7 @@ class Classifier:
         self._patience, self._start, self._command = patience, start, (*command, checker)
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
+        self._exchange: asyncio.Task[dict[str, Any]] | None = None
 
     async def open(self) -> None:
         """Load it. Raises ConfigError in one sentence with the remedy when it is not installed or cannot be used."""
@@ -62,22 +63,14 @@ class Classifier:
             await self._opened()
 
     async def score(self, png: bytes) -> float:
-        """The score of a PNG file; what cannot be read as a picture has the highest. Raises Unchecked."""
-        async with self._turn:
-            try:
-                process = self._process or await self._opened()
-                async with asyncio.timeout(self._patience):
-                    assert process.stdin is not None
-                    process.stdin.write(len(png).to_bytes(4, "big") + png)
-                    await process.stdin.drain()
-                    told = await self._told(process)
-            except BaseException as error:
-                await self._end()
-                if isinstance(error, TimeoutError):
-                    raise Unchecked(f"no answer in {self._patience:g} seconds") from None
-                if isinstance(error, ConfigError | OSError):
-                    raise Unchecked(str(error)) from None
-                raise
+        """The score of a PNG file; what cannot be read as a picture has the highest. Raises Unchecked.
+
+        A caller that is cancelled leaves the process to the next one.
+        """
+        await self._turn.acquire()
+        self._exchange = exchange = asyncio.create_task(self._exchanged(png), name="a picture is checked")
+        exchange.add_done_callback(lambda _: self._turn.release())
+        told = await asyncio.shield(exchange)
         if "score" not in told:
             log.warning("a picture could not be checked and counts as unsafe: %s", told.get("broken"))
             return 1.0
@@ -86,9 +79,28 @@ class Classifier:
         return 1.0 if math.isnan(score) else min(max(score, 0.0), 1.0)
 
     async def close(self) -> None:
-        """End the process."""
+        """End the process, whatever it is about."""
+        if self._exchange is not None:
+            self._exchange.cancel()
         async with self._turn:
             await self._end()
+
+    async def _exchanged(self, png: bytes) -> dict[str, Any]:
+        """What the process tells of a picture; one that does not is ended. Raises Unchecked."""
+        try:
+            process = self._process or await self._opened()
+            async with asyncio.timeout(self._patience):
+                assert process.stdin is not None
+                process.stdin.write(len(png).to_bytes(4, "big") + png)
+                await process.stdin.drain()
+                return await self._told(process)
+        except BaseException as error:
+            await self._end()
+            if isinstance(error, TimeoutError):
+                raise Unchecked(f"no answer in {self._patience:g} seconds") from None
+            if isinstance(error, ConfigError | OSError):
+                raise Unchecked(str(error)) from None
+            raise
 
     async def _opened(self) -> asyncio.subprocess.Process:
         await self._end()
