@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 from realbot import database
+from realbot.actions import Asking
+from realbot.bans import Ban
 from realbot.errors import ConfigError
+from realbot.inbox import Parcel
 from realbot.jobs import Generate, User
 from realbot.restoring import restore
-from realbot.store import Store
+from realbot.store import Row, Store
 from realbot.tombstones import NAME, Tombstones
 from stored import ANN, BOB, NOW, paint, picture, put
 
@@ -114,6 +117,54 @@ async def test_P14_a_deletion_that_was_cut_off_is_made_up_for(tmp_path: Path) ->
         store.tombstones._add([("person", ANN.key)], NOW, 0)
     async with Store.open(folder, lambda: NOW) as store:
         assert await store.history(ANN) == []
+
+
+async def test_P14_a_deletion_that_is_made_up_for_takes_nothing_of_what_came_after_it(tmp_path: Path) -> None:
+    folder, now = tmp_path / "data", NOW
+    weights = tmp_path / "weights"
+    weights.write_bytes(b"weights")
+
+    async def live(store: Store, name: str) -> Row:
+        row = await paint(store, tmp_path, ANN, content=name.encode())
+        await store._change("UPDATE jobs SET created = ? WHERE id = ?", (now, row.id))
+        await store._change("UPDATE charges SET at = ? WHERE job = ?", (now, row.id))
+        await store.forgive(ANN, f"discord:{name}", now)
+        await store.bring(ANN.key, row.images[0])
+        await store.note("discord:1", ANN.key, {"by": name})
+        await store.note("discord:1", BOB.key, {"lifted": True, "person": ANN.key, "name": name})
+        await store.bans.add(Ban(ANN.key, f"discord:{name}", name="Ann", author=BOB.key, at=now))
+        await store.receive("discord", [Parcel(int(now), ANN.key, {"text": name}, now)])
+        await store._writer.run(lambda db: store.wardrobe.reserve(db, name, f"job-{name}", ANN.key))
+        assert await store.wardrobe.hang(f"job-{name}", name, weights, hashlib.sha256(b"weights").hexdigest())
+        await store.actions([Asking("again", row.id, owner=ANN.key), Asking("erase", owner=ANN.key)])
+        await store.prefer(ANN.key, {"negative": name})
+        return row
+
+    async with Store.open(folder, lambda: now) as store:
+        await live(store, "old")
+        store.tombstones._add([("person", ANN.key)], now, 0)
+        now += 60
+        row = await live(store, "new")
+    async with Store.open(folder, lambda: now) as store:
+        assert [found.id for found in await store.history(ANN)] == [row.id]
+        assert [style.name for style in store.wardrobe.of(ANN.key)] == ["new"]
+        assert [parcel.data["text"] for parcel in await store.unopened("discord")] == ["new"]
+        changes = await store.audit(["discord:1"], 10)
+        assert [change.by for change in changes if "by" in change.change] == [ANN.key, ""]
+        assert [change.change.get("name") for change in changes if "lifted" in change.change] == ["new", None]
+        assert [store.bans.listed(f"discord:{name}")[0].name for name in ("old", "new")] == ["", "Ann"]
+        assert store.bans.of(ANN.key, ["discord:old"]) is not None
+        with closing(sqlite3.connect(folder / database.NAME)) as db:
+
+            def told(sql: str) -> list[object]:
+                return [one for (one,) in db.execute(sql)]
+
+            assert told("SELECT place FROM forgiven") == ["discord:new"]
+            assert told("SELECT image FROM brought") == list(row.images)
+            assert told("SELECT job FROM charges WHERE user_key LIKE 'discord:%'") == [row.id]
+            assert told("SELECT verb FROM actions") == ["again"]
+        assert await store.preferences(ANN.key) == {}
+        assert (await store.usage(ANN, now)).today == 2
 
 
 async def test_P14_deletions_from_another_database_are_told_and_change_nothing(tmp_path: Path) -> None:

@@ -61,13 +61,13 @@ async def changes(
     return [_load(row) for row in await rows.rows(db, *_asked(keys, limit, before, since))]
 
 
-async def disown(db: aiosqlite.Connection, user_key: str, alias: str) -> None:
-    """What somebody did stays without their name, and what was done to them under the hash that stands for them."""
-    await db.execute("UPDATE audit SET author = '' WHERE author = ?", (user_key,))
+async def disown(db: aiosqlite.Connection, user_key: str, alias: str, before: float) -> None:
+    """What somebody did until then stays without their name, and what was done to them under the hash of them."""
+    await db.execute("UPDATE audit SET author = '' WHERE author = ? AND at <= ?", (user_key, before))
     await db.execute(
         "UPDATE audit SET change = json_remove(json_set(change, '$.person', ?), '$.name', '$.reason')"
-        " WHERE json_extract(change, '$.person') = ?",
-        (alias, user_key),
+        " WHERE json_extract(change, '$.person') = ? AND at <= ?",
+        (alias, user_key, before),
     )
 
 

@@ -157,11 +157,12 @@ class Bans:
         return [*keys, *(rows.alias(self._pepper, key) for key in keys)]
 
 
-async def disown(db: aiosqlite.Connection, user_key: str, alias: str) -> None:
-    """Deleting everything lifts no ban: it stays under the hash that stands for the account, without a name."""
-    await db.execute("UPDATE OR REPLACE bans SET subject = ?, name = '' WHERE subject = ?", (alias, user_key))
-    await db.execute("UPDATE bans SET via = ? WHERE via = ?", (alias, user_key))
-    await db.execute("UPDATE bans SET author = '' WHERE author = ?", (user_key,))
+async def disown(db: aiosqlite.Connection, user_key: str, alias: str, before: float) -> None:
+    """Deleting everything lifts no ban from before then: it stays under the account's hash, without a name."""
+    who = (user_key, before)
+    await db.execute("UPDATE OR REPLACE bans SET subject = ?, name = '' WHERE subject = ? AND at <= ?", (alias, *who))
+    await db.execute("UPDATE bans SET via = ? WHERE via = ? AND at <= ?", (alias, *who))
+    await db.execute("UPDATE bans SET author = '' WHERE author = ? AND at <= ?", who)
     # Buttons that name them.
     await db.execute("DELETE FROM actions WHERE instr(detail, ?)", (json.dumps(user_key),))
 

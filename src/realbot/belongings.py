@@ -201,11 +201,11 @@ class Belongings(Registry, Inbox):
         await self._change("INSERT OR REPLACE INTO meta VALUES ('fact lost', ?)", (json.dumps(list(images)),))
 
     async def _gone(self, db: aiosqlite.Connection, key: str, before: float = _NEVER) -> _Gone:
-        """Delete what one account has, of its jobs those from before a Unix time."""
-        trained = await rows.rows(db, "SELECT name, job FROM trained WHERE user_key = ?", (key,))
+        """Delete what one account has from before a Unix time."""
+        trained = await rows.rows(db, "SELECT name, job FROM trained WHERE user_key = ? AND made <= ?", (key, before))
         found = await rows.rows(db, "SELECT seq FROM jobs WHERE user_key = ? AND created <= ?", (key, before))
         images = await deleted(db, [row["seq"] for row in found])
-        await self._part(db, key)
+        await self._part(db, key, before)
         return _Gone(len(found), images, [(row["name"], row["job"]) for row in trained])
 
     async def _buried(
@@ -224,17 +224,24 @@ class Belongings(Registry, Inbox):
             await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
         await self.scrub()
 
-    async def _part(self, db: aiosqlite.Connection, key: str) -> None:
-        """Delete what one account has beside its jobs."""
+    async def _part(self, db: aiosqlite.Connection, key: str, before: float) -> None:
+        """Delete what one account has beside its jobs from before a Unix time."""
+        who, alias = (key, before), self._alias(key)
         for table, column in OWNED.items():
-            if table not in ("charges", "audit", "inbox", "bans"):
-                await db.execute(f"DELETE FROM {table} WHERE {column} = ?", (key,))
+            if table not in ("charges", "audit", "inbox", "bans", "actions"):
+                # Nothing tells when the others are from. Links and defaults are soon made again, codes are soon void.
+                then = {"forgiven": "at", "trained": "made", "brought": "at"}.get(table)
+                old = f"AND {then} <= :before" if then else ""
+                await db.execute(f"DELETE FROM {table} WHERE {column} = :key {old}", {"key": key, "before": before})
+        # A button is as old as the job that it is for.
+        young = "SELECT id FROM jobs WHERE user_key = ? AND created > ?"
+        await db.execute(f"DELETE FROM actions WHERE owner = ? AND coalesce(job, '') NOT IN ({young})", (key, *who))
         await db.execute("DELETE FROM charges WHERE user_key = ? AND at < ?", (key, self._clock() - COUNTED))
-        await db.execute("UPDATE OR REPLACE charges SET user_key = ? WHERE user_key = ?", (self._alias(key), key))
-        await bans.disown(db, key, self._alias(key))
-        await audit.disown(db, key, self._alias(key))
-        await db.execute("UPDATE withheld SET author = '' WHERE author = ?", (key,))
-        await db.execute(f"{OPENED} WHERE owner = ?", (self._clock(), key))
+        await db.execute("UPDATE OR REPLACE charges SET user_key = ? WHERE user_key = ? AND at <= ?", (alias, *who))
+        await bans.disown(db, key, alias, before)
+        await audit.disown(db, key, alias, before)
+        await db.execute("UPDATE withheld SET author = '' WHERE author = ? AND decided <= ?", who)
+        await db.execute(f"{OPENED} WHERE owner = ? AND at <= ?", (self._clock(), *who))
 
     def _alias(self, user_key: str) -> str:
         return rows.alias(self._pepper, user_key)
