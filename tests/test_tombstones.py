@@ -19,7 +19,7 @@ from realbot.inbox import Parcel
 from realbot.jobs import Generate, User
 from realbot.restoring import restore
 from realbot.store import Row, Store
-from realbot.tombstones import NAME, Tombstones
+from realbot.tombstones import NAME, Tombstones, applied
 from stored import ANN, BOB, NOW, paint, picture, put
 
 CANARY = User("discord", "7000000000000000007", "Ann Canary")
@@ -117,6 +117,49 @@ async def test_P14_a_deletion_that_was_cut_off_is_made_up_for(tmp_path: Path) ->
         store.tombstones._add([("person", ANN.key)], NOW, 0)
     async with Store.open(folder, lambda: NOW) as store:
         assert await store.history(ANN) == []
+
+
+@pytest.mark.parametrize("ending", ["full", "cancelled"])
+async def test_P14_H1_a_deletion_that_the_disk_did_not_take_is_not_covered_by_a_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    folder = tmp_path / "data"
+    async with Store.open(folder, lambda: NOW) as store:
+        for user in (ANN, BOB):
+            await paint(store, tmp_path, user)
+        with monkeypatch.context() as patched:
+            if ending == "full":
+
+                async def full(*_: object) -> None:
+                    raise ConfigError("The disk is full.")
+
+                patched.setattr(store, "_gone", full)
+                with pytest.raises(ConfigError):
+                    await store.erase(ANN)
+            else:
+                noted, add = threading.Event(), Tombstones._add
+
+                def slow(*given: object) -> int:
+                    number = add(*given)
+                    noted.wait(5)
+                    return number
+
+                patched.setattr(Tombstones, "_add", slow)
+                task = asyncio.create_task(store.erase(ANN))
+                while not store.tombstones.read():
+                    await asyncio.sleep(0.01)
+                task.cancel()
+                noted.set()
+                await asyncio.gather(task, return_exceptions=True)
+        await store.prefer(ANN.key, {"negative": "canary"})
+        assert await store.erase(BOB) == 1
+        assert await store.preferences(ANN.key) != {}
+    async with Store.open(folder, lambda: NOW) as store:
+        assert await store.preferences(ANN.key) == {}
+        assert await store.history(ANN) == []
+        assert await store._writer.run(applied, write=False) == 2
+        await store.erase(CANARY)
+        assert await store._writer.run(applied, write=False) == 3
 
 
 async def test_P14_a_deletion_that_is_made_up_for_takes_nothing_of_what_came_after_it(tmp_path: Path) -> None:

@@ -72,17 +72,20 @@ class Tombstones:
         """Carry out a deletion so that it holds also when an older copy of the database is put back.
 
         `marks` are kinds and names; `work` ends what `first` may have begun in several verbs. One that the disk did not
-        take after its tombstone is made up for at the next start, unless another one was carried out before.
+        take after its tombstone is made up for at the next start, and until then later ones count as not carried out.
         Raises ConfigError when nothing can be written.
         """
         async with self._burying:
-            number = await asyncio.to_thread(self._add, marks, at, await writer.run(applied, write=False))
+            known = await writer.run(applied, write=False)
+            left = await asyncio.to_thread(self.after, known)
+            number = await asyncio.to_thread(self._add, marks, at, known)
             if first is not None:
                 await first()
 
             async def whole(db: aiosqlite.Connection) -> T:
                 value = await work(db)
-                await apply(db, number)
+                if not left:
+                    await apply(db, number)
                 return value
 
             return await writer.run(whole)
