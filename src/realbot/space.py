@@ -25,8 +25,6 @@ SPARE = {
     "exports/*": 600.0,
     "web/**/*": 600.0,
     "spool/*#*": 86_400.0,
-    "realbot-before-*.db": 86_400.0,
-    "realbot-replaced-*.db*": 86_400.0,
     ".copy-*": 3600.0,
     ".restore-*": 3600.0,
 }
