@@ -218,6 +218,22 @@ async def test_P17_what_nobody_ever_opens_goes_with_the_history_of_its_age(tmp_p
             assert len(await r.studio.unopened(POST)) == left
 
 
+@pytest.mark.parametrize("history_days", [0, 365])
+async def test_P17_what_nobody_ever_opens_goes_after_a_month_however_long_the_history_is(
+    tmp_path: Path, history_days: int
+):
+    now = NOW
+    async with rig(tmp_path, clock=lambda: now) as r:
+        await r.studio.receive(POST, parcels(1))
+        for days, left in ((29, 1), (2, 0)):
+            now += days * 86_400
+            before = now - history_days * 86_400 if history_days else 0.0
+            assert ("inbox" in await r.store.older(before)) != left
+            await r.store.expire(before)
+            assert len(await r.studio.unopened(POST)) == left
+            assert "inbox" not in await r.store.older(before)
+
+
 async def test_D21_a_database_without_an_inbox_gets_one(tmp_path: Path):
     folder = tmp_path / "data"
     database.prepare(folder)

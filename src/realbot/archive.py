@@ -46,6 +46,8 @@ _PROMPTS = """
 KEEP = 3600.0
 #: Seconds for which a picture waits for its front-end at least.
 WAITS = 7 * rows.DAY
+#: Seconds for which a message waits for its front-end at least and at most.
+SHORTEST, LONGEST = 3 * rows.DAY, 30 * rows.DAY
 #: Jobs that one verb deletes, and picture files that are deleted in one go.
 SOME = 50
 #: What is over, also when nobody could be shown it for long, as when its front-end is not there any more.
@@ -120,13 +122,13 @@ class Archive:
         """Delete finished jobs created before a Unix time, but for favourites, and return how many.
 
         Those that their person was not shown yet stay for `WAITS` seconds after their end. Old changes of rules go
-        too, what counts no longer, and messages that no front-end opened for so long, and for three days at least.
+        too, what counts no longer, and messages that no front-end opened for so long, within `SHORTEST` and `LONGEST`.
         """
         now = self._clock()
         others = {
             "DELETE FROM charges WHERE at < ?": now - rows.COUNTED,
             "DELETE FROM forgiven WHERE at < ?": now - rows.COUNTED,
-            "DELETE FROM inbox WHERE at < ?": min(before, now - 3 * rows.DAY),
+            "DELETE FROM inbox WHERE at < ?": _unopened(before, now),
             "DELETE FROM audit WHERE at < ?": min(before, now - YEAR),
             "DELETE FROM brought WHERE at < ?": now - KEEP,
             "DELETE FROM codes WHERE expires <= ?": now,
@@ -157,7 +159,7 @@ class Archive:
         counts = {
             "jobs": f"SELECT count(*) FROM jobs WHERE {_OVER}",
             "charges": "SELECT count(*) FROM charges WHERE at < :counted",
-            "inbox": "SELECT count(*) FROM inbox WHERE at < min(:before, :replayed)",
+            "inbox": "SELECT count(*) FROM inbox WHERE at < :unopened",
             "audit": "SELECT count(*) FROM audit WHERE at < min(:before, :year)",
             "brought": "SELECT count(*) FROM brought WHERE at < min(:before, :kept)",
             "checked": "SELECT count(*) FROM checked WHERE at < :before AND image NOT IN (SELECT image FROM pictures)",
@@ -167,7 +169,7 @@ class Archive:
             "before": before,
             "waited": now - WAITS,
             "counted": now - rows.COUNTED,
-            "replayed": now - 3 * rows.DAY,
+            "unopened": _unopened(before, now),
             "kept": now - KEEP,
             "year": now - YEAR,
         }
@@ -301,6 +303,11 @@ class Archive:
             self._fresh[image] -= 1
             if self._fresh[image] <= 0:
                 del self._fresh[image]
+
+
+def _unopened(before: float, now: float) -> float:
+    """The Unix time before which a message was kept for too long, where jobs are kept from `before` on."""
+    return min(max(before, now - LONGEST), now - SHORTEST)
 
 
 #: What administrators are told of the use of a server, of jobs that are not there any more. Nobody is named in it.
