@@ -53,6 +53,7 @@ class Counter:
         self.redrawn: list[str] = []
         self.asked: list[str] = []
         self.alarms: list[bool] = []
+        self.retracted: list[str] = []
 
     def reaches(self, origin: Origin) -> bool:
         return self.reached
@@ -67,7 +68,7 @@ class Counter:
         self.asked.append(job.id)
 
     async def retract(self, place: str, message: str) -> None:
-        pass
+        self.retracted.append(message)
 
     async def alarm(self, *, down: bool) -> None:
         self.alarms.append(down)

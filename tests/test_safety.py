@@ -7,6 +7,7 @@ import itertools
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -234,6 +235,40 @@ async def test_an_appeal_is_made_once_and_its_decision_can_be_taken_back(tmp_pat
         noted = [(one.by, one.change) for one in await r.studio.audit("discord:1")]
         assert noted == [(MOD.key, {"upheld": job.id}), (MOD.key, {"released": job.id})]
         assert await safety.pending("discord") == []
+
+
+async def test_a_question_is_taken_away_once_with_its_job_and_no_other_job_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async with rig(tmp_path, sections=ON, classifier=Judge(0.95)) as r:
+        safety = r.studio.safety
+        counter = safety.windows["discord"] = Counter()
+        jobs = [await ask(r, OPEN, prompt) for prompt in ("a cat", "a dog", "a bird")]
+        theirs = [await ask(r, OPEN, prompt, user=BOB) for prompt in ("a cow", "a pig")]
+        for job in (*jobs, *theirs):
+            await safety.asked(job.id, "discord", "99", f"about {job.id}")
+        looked, row = [], Store.row
+
+        async def watched(store: Store, job_id: str, user: User | None = None) -> Any:
+            looked.append(job_id)
+            return await row(store, job_id, user)
+
+        monkeypatch.setattr(Store, "row", watched)
+        await r.studio.forget(ANN, jobs[0].id)
+        await until(lambda: counter.retracted == [f"about {jobs[0].id}"])
+        assert set(looked) == {jobs[0].id}
+        await r.studio.erase(BOB)
+        await until(lambda: len(counter.retracted) == 3)
+        assert set(counter.retracted[1:]) == {f"about {job.id}" for job in theirs}
+        assert set(looked) <= {jobs[0].id, *(job.id for job in theirs)}
+        await safety.asked(theirs[0].id, "discord", "99", "too late")
+        await until(lambda: counter.retracted[3:] == ["too late"])
+        # One that is asked about while it is being deleted.
+        async with safety.retracting(job_id=jobs[1].id):
+            await safety.asked(jobs[1].id, "discord", "99", "meanwhile")
+            await r.store.forget(ANN, jobs[1].id)
+        await until(lambda: counter.retracted[4:] == [f"about {jobs[1].id}", "meanwhile"])
+        assert set(safety._asked) == {jobs[2].id}
 
 
 async def test_a_restart_between_withholding_and_the_decision_changes_nothing(tmp_path: Path):

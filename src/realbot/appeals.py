@@ -5,7 +5,7 @@ Front-ends add a window for each platform, through which people see it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -57,8 +57,8 @@ class Appeals:
         self.windows: dict[str, Window] = {}
         self._store, self._house, self._clock = store, house, clock
         self._cases, self._asides = store.cases, Tasks()
-        #: Where moderators were asked since the start: platform, place and message, by the ids of jobs.
-        self._asked: dict[str, list[str]] = {}
+        #: Where moderators were asked since the start: whose job it is, and platform, place and message, by its id.
+        self._asked: dict[str, tuple[str, list[str]]] = {}
 
     async def entry(self, job_id: str) -> Entry:
         """Any job, for whoever decides about it. Raises NotYours for one that is deleted."""
@@ -105,25 +105,34 @@ class Appeals:
 
     async def asked(self, job_id: str, platform: str, place: str, message: str) -> None:
         """Note where moderators were asked about a job; when it was deleted meanwhile, that message is too."""
-        self._asked[job_id] = [platform, place, message]
+        row, spot = await self._store.row(job_id), [platform, place, message]
+        if row is None:
+            self._retract(*spot)
+            return
+        self._asked[job_id] = row.user.key, spot
         if len(self._asked) > REMEMBERED:
             del self._asked[next(iter(self._asked))]
-        await self._store.place_card(job_id, "", {"case": self._asked[job_id]})
-        await self._sweep()
+        await self._store.place_card(job_id, "", {"case": spot})
+        await self._sweep([job_id])
 
     @asynccontextmanager
     async def retracting(self, user: User | None = None, job_id: str = "") -> AsyncIterator[None]:
         """Take the questions to moderators away about a job, or all of a person, that is deleted in this block."""
-        for spot in await self._cases.questions(job_id=job_id, user_key="" if user is None else user.key):
+        accounts = [] if user is None else self._store.people.accounts(user.key)
+        told = await self._cases.questions(job_id=job_id, user_key="" if user is None else user.key)
+        for spot in told:
             self._retract(*spot)
         yield
-        await self._sweep()
+        theirs = [one for one, (owner, _) in self._asked.items() if one == job_id or owner in accounts]
+        await self._sweep(theirs, told)
 
-    async def _sweep(self) -> None:
-        """Take away what was asked in this life about jobs that are not there any more."""
-        for job_id in list(self._asked):
-            if await self._store.row(job_id) is None and (spot := self._asked.pop(job_id, None)) is not None:
-                self._retract(*spot)
+    async def _sweep(self, jobs: Iterable[str], told: Sequence[list[str]] = ()) -> None:
+        """Take away what was asked in this life about those of these jobs that are not there any more."""
+        for job_id in jobs:
+            if await self._store.row(job_id) is None and (asked := self._asked.pop(job_id, None)) is not None:
+                _, spot = asked
+                if spot not in told:
+                    self._retract(*spot)
 
     def _retract(self, platform: str, place: str, message: str) -> None:
         window = self.windows.get(platform)
