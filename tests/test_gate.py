@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -223,7 +224,28 @@ async def test_administrators_choose_among_those_who_asked_in_their_server(tmp_p
         for user, origin in ((ANN, ROOM), (BOB, ROOM), (ANN, ROOM), (User("discord", "15", "Eve"), ELSEWHERE)):
             await end(await ask(r, user, origin, f"{user.name} {origin.place}"))
         assert [one.name for one in await r.studio.gate.seen(SERVER)] == ["Ann", "Bob"]
-        assert {one.name for one in await r.studio.gate.seen(None)} == {"Ann", "Bob", "Eve"}
+        assert [one.name for one in await r.studio.gate.seen(None)] == ["Eve", "Ann", "Bob"]
+        assert [one.name for one in await r.studio.gate.seen(None, 2)] == ["Eve", "Ann"]
+
+
+@pytest.mark.parametrize("place", [None, SERVER])
+async def test_Q18_who_asked_lately_is_found_without_reading_every_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str | None
+):
+    monkeypatch.setattr("realbot.bans.RECENT", 3)
+    async with rig(tmp_path) as r:
+        for user in (BOB, ANN, ANN, ANN):
+            await end(await ask(r, user, ROOM))
+        connection: Any = r.store._writer._db
+        said: list[str] = []
+        await connection._execute(lambda: connection._conn.set_trace_callback(said.append))
+        assert [one.name for one in await r.studio.gate.seen(place)] == ["Ann"]
+        await connection._execute(lambda: connection._conn.set_trace_callback(None))
+        (asked,) = [one for one in said if "user_name" in one]
+        plan = [step["detail"] for step in await kept(r, f"EXPLAIN QUERY PLAN {asked}")]
+        # By its key, backwards from the end.
+        assert ("SCAN jobs" if place is None else "SEARCH jobs USING INDEX jobs_server (server=?)") in plan
+        assert plan.count("USE TEMP B-TREE FOR ORDER BY") == 1, "people are sorted, and their requests are not"
 
 
 async def test_what_was_done_is_noted_and_told_for_a_year(tmp_path: Path):

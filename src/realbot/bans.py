@@ -20,6 +20,9 @@ from .people import People
 from .places import EVERYWHERE
 from .writer import PATIENCE, Writer
 
+#: Requests, the latest of a place, among which people who asked lately are looked for.
+RECENT = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Ban:
@@ -139,16 +142,14 @@ class Bans:
 
     async def seen(self, place: str | None, limit: int) -> list[tuple[str, str]]:
         """Who asked in a server lately, anywhere for None, as key and name, the latest first."""
-        where = "" if place is None else "WHERE server = :place AND server <> ''"
-        found = await self._writer.run(
-            lambda db: rows.rows(
-                db,
-                f"SELECT user_key, user_name, max(seq) AS last FROM jobs {where}"  # noqa: S608
-                " GROUP BY user_key ORDER BY last DESC LIMIT :limit",
-                {"place": place, "limit": limit},
-            ),
-            write=False,
-        )
+        where = "ORDER BY seq" if place is None else "WHERE server = :place AND server <> '' ORDER BY created"
+        sql = f"""
+            SELECT user_key, user_name, max(seq) AS last FROM
+                (SELECT user_key, user_name, seq FROM jobs {where} DESC LIMIT {RECENT})
+            GROUP BY user_key ORDER BY last DESC LIMIT :limit
+        """  # noqa: S608
+        values = {"place": place, "limit": limit}
+        found = await self._writer.run(lambda db: rows.rows(db, sql, values), write=False)
         return [(row["user_key"], row["user_name"]) for row in found]
 
     def subjects(self, user_key: str) -> list[str]:
