@@ -64,6 +64,8 @@ def used(one: Allowance) -> str:
 def amount(one: Allowance, number: float) -> str:
     if one.quota.unit == "pictures":
         return str(int(number))
+    if number < 0.05:
+        return _("{number} s").format(number=0)
     return words.duration(round(number) if number >= 10 else number)
 
 
@@ -103,7 +105,9 @@ def rested(when: str, *, own: bool = True) -> str:
     return (_("You can ask again {when}.") if own else _("They can ask again {when}.")).format(when=when)
 
 
-def handed_back(name: str) -> str:
+def handed_back(name: str, *, everywhere: bool = False) -> str:
+    if everywhere:
+        return _("What {name} has asked for so far does not count anywhere any more.").format(name=name)
     return _("What {name} has asked for so far does not count here any more.").format(name=name)
 
 
@@ -118,12 +122,15 @@ def whom() -> str:
 # What a dear request costs
 
 
-def quote(asked: Quote) -> list[str]:
-    """What somebody is asked before a dear request is taken, a sentence each."""
+def quote(asked: Quote, *, private: bool = True) -> list[str]:
+    """What somebody is asked before a dear request is taken, a sentence each.
+
+    Where others read it, it says nothing of what they have left.
+    """
     told = [_("Painting this takes {time}.").format(time=words.eta(asked.painting))]
     place, time = words.say(replace(asked.waiting, eta=None)), words.eta(asked.waiting.eta)
     told.append(_("{place}, ready in {time}.").format(place=place, time=time) if time else f"{place}.")
-    if not asked.purse.exempt:
+    if private and not asked.purse.exempt:
         told += [_cost(one, asked) for one in tightest(asked.purse.allowances)]
     return told
 

@@ -78,5 +78,7 @@ async def test_a_role_of_the_group_counts_where_something_is_settled_for_it(home
     await soon(lambda: len(jobs(home)) == 1, "an administrator is not asked")
     assert "administrators" in jobs(home)[0].user.roles
     question = await dear(bert, group)
+    assert "Painting this takes" in question.words
+    assert "you have left" not in question.words, "in a group everybody reads"
     assert "Shall it be painted?" in question.words
     assert len(jobs(home)) == 1

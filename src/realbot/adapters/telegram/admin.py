@@ -14,9 +14,9 @@ from telegram import MessageEntity
 from realbot.adapters import banwords, changes, deeds, notices, verdicts, words
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import audits, cases, phrases, place, quota, reloads, sayings, trainers, trainphrases
-from realbot.adapters.telegram.bans import Bans, way
+from realbot.adapters.telegram.bans import Bans
 from realbot.adapters.telegram.behind import behind
-from realbot.adapters.telegram.links import alone
+from realbot.adapters.telegram.links import alone, way
 from realbot.adapters.telegram.privacy import QUESTION
 from realbot.adapters.telegram.rules import VERBS, Here, Rules
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
@@ -40,15 +40,17 @@ class Admin:
 
     def __init__(self, front: Front) -> None:
         self._front, self._studio = front, front.studio
-        self._rules, self._bans, self._quota = Rules(front.studio), Bans(front), quota.Quota(front)
+        self._rules, self._bans = Rules(front.studio), Bans(front)
+        self._quota = quota.Quota(front, self._bans)
 
     async def realbot(self, asked: Asked) -> None:
         """Do what follows the command and show what is now. Raises Refused."""
         whom = await behind(self._front, asked.message)
-        state = quota.meant(whom, trainers.meant(whom, commanded(asked.text)))
+        state = trainers.meant(whom, commanded(asked.text))
         if said := state.pop("said", ""):
             here = await self._here(Viewer(asked.bot, asked.user, asked.origin, asked.private))
-            state = await self._bans.meant(asked, said, state["rest"], here)
+            meant = self._quota.meant if said == "quota" else self._bans.meant
+            state = await meant(asked, said, state["rest"], here)
         await self._front.screens.open(asked, "realbot", **state)
 
     async def draw(self, viewer: Viewer, state: dict[str, Any]) -> Screen:  # noqa: PLR0912 - one branch a screen
@@ -66,11 +68,11 @@ class Admin:
             case "trainers":
                 return await trainers.draw(self._studio, here, viewer, state)
             case "quota":
-                return await self._quota.others(here, viewer, state)
+                return await self._named(here, viewer, await self._quota.others(here, viewer, state))
             case "bans":
                 return await self._named(here, viewer, await self._bans.draw(here, viewer, state))
             case "moderators":
-                return await cases.draw(self._front, here, viewer, state)
+                return await self._named(here, viewer, await cases.draw(self._front, here, viewer, state))
             case "audit":
                 return await self._named(here, viewer, await audits.draw(self._front, here, viewer, state))
             case "stats":
@@ -194,11 +196,8 @@ def commanded(text: str) -> dict[str, Any]:
             return {"pause": verb == "pause"}
         case "clear" | "stats" | "reload" | "audit":
             return {"at": verb}
-        case "ban" | "unban" | "bans":
+        case "ban" | "unban" | "bans" | "quota":
             return {"said": verb, "rest": rest.strip()}
-        case "quota":
-            number = next(filter(str.isdecimal, rest.split()), "")
-            return {"at": "quota", "whom": number, "reset": "reset" in rest.casefold().split()}
         case "limits" | "limit":
             return {"at": "limit", "name": about, "value": value} if about else {"at": "limits"}
         case "trainers" | "trainer" | "moderators" if not about or about.casefold() in ("allow", "deny"):

@@ -13,7 +13,7 @@ from realbot.adapters.deeds import Deed
 from realbot.adapters.outbox import Down
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import place
-from realbot.adapters.telegram.bans import about, way
+from realbot.adapters.telegram.links import way
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
 from realbot.adapters.telegram.text import Piece, Text, bold, code, dead, filled, quoted, small, units, when
 from realbot.adapters.telegram.trainers import called
@@ -67,7 +67,7 @@ def _fits(text: Text) -> bool:
 
 
 def _to(label: str, here: Here, **state: Any) -> Key:
-    return to(label, "realbot", at="audit", **about(here), **state)
+    return to(label, "realbot", at="audit", **here.about, **state)
 
 
 def _people(change: Change) -> list[str]:

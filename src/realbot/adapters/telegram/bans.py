@@ -16,7 +16,7 @@ from realbot.adapters.plain import plain
 from realbot.adapters.telegram import phrases, place
 from realbot.adapters.telegram.behind import behind
 from realbot.adapters.telegram.gallery import turn
-from realbot.adapters.telegram.links import address
+from realbot.adapters.telegram.links import way
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
 from realbot.adapters.telegram.text import Piece, Text, bold, code, dead, filled, quoted, when
 from realbot.adapters.telegram.trainers import called
@@ -48,7 +48,7 @@ class Bans:
         """The state of the screen that a command asks for. Raises Invalid for a name that nobody has."""
         if verb == "bans":
             return {"at": "bans"}
-        number, rest = await self._whom(asked, rest, here)
+        number, rest = await self.whom(asked, rest, here)
         if not number:
             return {"at": "bans", "pick": True}
         key = f"{place.PLATFORM}:{number}"
@@ -127,7 +127,7 @@ class Bans:
             keys.append(self._to(f"✖ {name.text}", here, lift=ban.subject, page=page))
         rows = [keys[n : n + 2] for n in range(0, len(keys), 2)]
         if pages > 1:
-            rows.append(turn(page, pages, "realbot", at="bans", **about(here)))
+            rows.append(turn(page, pages, "realbot", at="bans", **here.about))
         back = [here.back()] if here.everywhere else []
         rows.append([*back, self._to(banwords.ban_somebody(), here, pick=True)])
         return Screen(Text.lines([note, title, empty, *lines]), rows)
@@ -156,7 +156,7 @@ class Bans:
             return Piece(banwords.somebody())
         return quoted(name or key, 64)
 
-    async def _whom(self, asked: Asked, rest: str, here: Here) -> tuple[str, str]:
+    async def whom(self, asked: Asked, rest: str, here: Here) -> tuple[str, str]:
         """The number of whoever is meant, empty for nobody, and what is said beside it. Raises Invalid."""
         for entity, text in asked.message.parse_entities([MessageEntity.TEXT_MENTION]).items():
             if entity.user is not None:
@@ -182,14 +182,4 @@ class Bans:
 
     @staticmethod
     def _to(label: str, here: Here, **state: Any) -> Key:
-        return replace(to(label, "realbot", at="bans", **about(here), **state), days=DAY)
-
-
-def about(here: Here) -> dict[str, Any]:
-    """What a button in the private chat says of the group that it is about."""
-    return {} if here.key is None else {"chat": here.key.partition(":")[2]}
-
-
-def way(front: Front, screen: str, here: Here, label: str) -> Key:
-    """The way from a group to a screen about it in the private chat."""
-    return Key(label, url=address(front, f"{screen}_{(here.key or '').partition(':')[2]}"))
+        return replace(to(label, "realbot", at="bans", **here.about, **state), days=DAY)

@@ -27,7 +27,9 @@ RECIPE = re.compile(r"r_(?P<code>[A-Za-z0-9_-]{16,20})")
 #: An address that stands in a question about a look.
 LOOK = re.compile(r"l_(?P<code>[A-Za-z0-9_-]{16,20})")
 #: An address that shows an administrator something about a group that others there shall not read.
-GROUP = re.compile(r"(?P<at>bans|audit)_(?P<chat>-\d{1,20})")
+GROUP = re.compile(r"(?P<at>bans|audit|moderators)_(?P<chat>-\d{1,20})")
+#: The same about one person of a group.
+MEMBER = re.compile(r"(?P<at>quota)_(?P<chat>-\d{1,20})_(?P<whom>\d{1,20})")
 #: Requests that the greeting offers.
 EXAMPLES = words.EXAMPLES[:2]
 
@@ -56,7 +58,7 @@ class Guide:
             await self._front.looks.again(asked.user, asked.origin, looked["code"])
         elif shared := RECIPE.fullmatch(word):
             await screens.open(asked, "recipe", code=shared["code"])
-        elif about := GROUP.fullmatch(word):
+        elif about := GROUP.fullmatch(word) or MEMBER.fullmatch(word):
             await screens.open(asked, "realbot", **about.groupdict())
         else:
             await screens.open(asked, word if word in SCREENS else "start")

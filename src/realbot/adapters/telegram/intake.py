@@ -65,7 +65,7 @@ class Intake:
             ]
         ]
         markup = await keyboard(self._studio, rows, user, origin.place)
-        cost = [dead(line) for line in allowances.quote(quote)]
+        cost = [dead(line) for line in allowances.quote(quote, private=origin.place == user.id)]
         text = Text.lines([heading(quote.request), *cost, allowances.question()]).cut(MESSAGE)
         await self._bot.send_message(
             text=str(text), entities=text.entities(), reply_markup=markup, rate_limit_args=USUAL, **below(origin)

@@ -13,10 +13,17 @@ if TYPE_CHECKING:
     from realbot.adapters.telegram import Front
     from realbot.adapters.telegram.asked import Asked
 
+    from .rules import Here
+
 
 def address(front: Front, start: str) -> str:
     """What leads to the private chat and does there what /start does with this word: at most 64 of A-Z a-z 0-9 _ -."""
     return f"https://t.me/{front.me.username}?start={start}"
+
+
+def way(front: Front, screen: str, here: Here, label: str, *more: str) -> Key:
+    """The way from a group to a screen about it, and about what is named after that, in the private chat."""
+    return Key(label, url=address(front, "_".join([screen, (here.key or "").partition(":")[2], *more])))
 
 
 async def aside(front: Front, asked: Asked, start: str, text: str = "") -> None:

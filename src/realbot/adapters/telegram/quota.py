@@ -1,6 +1,7 @@
 """/quota: what a person may still ask for, and when more comes back; administrators see and hand back that of others.
 
-In a group it is what holds there, with the limits of the group.
+In a group it is what holds there, with the limits of the group. What somebody else has used is shown in the private
+chat only, because in a group everybody reads.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from telegram import MessageEntity
 from realbot.adapters import allowances, sentences
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import place, sayings
+from realbot.adapters.telegram.bans import Bans
+from realbot.adapters.telegram.links import way
 from realbot.adapters.telegram.privacy import QUESTION
 from realbot.adapters.telegram.screens import Screen, Viewer, to
 from realbot.adapters.telegram.text import Piece, Text, bold, dead, filled, small
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def register(front: Front) -> None:
-    quota = Quota(front)
+    quota = Quota(front, Bans(front))
     front.command("quota", quota.show)
     front.screens.add("quota", quota.draw)
 
@@ -37,8 +40,9 @@ def register(front: Front) -> None:
 class Quota:
     """The command and its screen, and the screen of administrators."""
 
-    def __init__(self, front: Front) -> None:
-        self._front, self._studio = front, front.studio
+    def __init__(self, front: Front, bans: Bans) -> None:
+        """`bans` know who is meant by what is said after a command."""
+        self._front, self._studio, self._bans = front, front.studio, bans
 
     async def show(self, asked: Asked) -> None:
         await self._front.screens.open(asked, "quota")
@@ -48,6 +52,13 @@ class Quota:
         user = await self._front.rights.known(viewer.user, viewer.origin, self._studio)
         purse = await self._studio.budget.purse(user, viewer.origin)
         return Screen(card(purse), [[to(f"🔄 {sentences.refresh()}", "quota")]])
+
+    async def meant(self, asked: Asked, _verb: str, rest: str, here: Here) -> dict[str, Any]:
+        """The state of the screen that a command asks for. Raises Invalid for a name that nobody has."""
+        said = [word for word in rest.split() if word.casefold() != "reset"]
+        number, _rest = await self._bans.whom(asked, " ".join(said), here)
+        number = number or next(filter(str.isdecimal, said), "")
+        return {"at": "quota", "whom": number, "reset": len(said) < len(rest.split())}
 
     async def others(self, here: Here, viewer: Viewer, state: dict[str, Any]) -> Screen:
         """The same of somebody else, after it was handed back. The caller has checked who asks. Raises Invalid."""
@@ -61,20 +72,20 @@ class Quota:
         if state.get("reset"):
             by = self._front.rights.owning(viewer.user)
             # Whose bot it is hands back what counts everywhere.
-            await self._studio.budget.reset(whom, by, None if "owners" in by.roles else here.key)
-            note = allowances.handed_back(name)
+            everywhere = "owners" in by.roles
+            await self._studio.budget.reset(whom, by, None if everywhere else here.key)
+            note = allowances.handed_back(name, everywhere=everywhere)
+        if not here.everywhere and not viewer.private:
+            shown = way(self._front, "quota", here, allowances.title_of(name), number)
+            return Screen(dead(note or sayings.aside()), [[shown]])
         purse = await self._studio.budget.purse(whom, origin)
         text = card(purse, name)
         give = replace(
-            to(f"↩ {allowances.hand_back()}", "realbot", style="danger", uses=1, at="quota", whom=number, reset=True),
+            to(f"↩ {allowances.hand_back()}", "realbot", style="danger", uses=1, at="quota", whom=number, reset=True,
+               **here.about),
             days=QUESTION,
-        )
-        return Screen(text, [[give], [here.back()]], note=note)
-
-
-def meant(whom: str, state: dict[str, Any]) -> dict[str, Any]:
-    """The state of the screen that a command asks for, with the person that its answer is about, if any."""
-    return {**state, "whom": whom} if state.get("at") == "quota" and whom and not state.get("whom") else state
+        )  # fmt: skip
+        return Screen(text, [[give], *([[here.back()]] if here.everywhere else [])], note=note)
 
 
 def card(purse: Purse, name: str = "") -> Text:

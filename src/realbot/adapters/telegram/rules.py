@@ -45,6 +45,11 @@ class Here:
     def everywhere(self) -> bool:
         return self.key is None
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a button in the private chat says of the group that it is about."""
+        return {} if self.key is None else {"chat": self.key.partition(":")[2]}
+
     def back(self, at: str = "") -> Key:
         return to(phrases.back(), "realbot", at=at)
 

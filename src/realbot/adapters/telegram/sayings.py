@@ -289,7 +289,7 @@ def admin_how() -> str:
 
 
 def quota_typed() -> str:
-    return _("Answer a message of theirs with /realbot quota, or write their number: /realbot quota 123.")
+    return _("Answer a message of theirs with /realbot quota, or write their number or name: /realbot quota 123.")
 
 
 def held_everywhere() -> str:

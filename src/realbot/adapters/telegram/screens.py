@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from telegram import MaybeInaccessibleMessage, Message
@@ -16,7 +16,7 @@ from realbot.adapters.telegram import wire
 from realbot.adapters.telegram.asked import Asked, below
 from realbot.adapters.telegram.files import media, send, shown
 from realbot.adapters.telegram.keyboard import Key, Rows, keyboard, to
-from realbot.adapters.telegram.text import MESSAGE, Text
+from realbot.adapters.telegram.text import MESSAGE, Text, dead
 from realbot.errors import Invalid
 from realbot.jobs import Origin, User
 
@@ -30,7 +30,10 @@ __all__ = ["Key", "Screen", "Screens", "Viewer", "to"]
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """What a message shows. `note` is told once, as a line that passes, or with `alert` until it is closed."""
+    """What a message shows. `note` is told once, as a line that passes, or with `alert` until it is closed.
+
+    After a command it stands above the rest.
+    """
 
     text: Text
     rows: Rows = ()
@@ -67,7 +70,10 @@ class Screens:
     async def open(self, asked: Asked, name: str, /, **state: Any) -> None:
         """Answer a message with a screen. Raises Refused."""
         viewer = Viewer(asked.bot, asked.user, asked.origin, asked.private)
-        await self._send(viewer, await self._draws[name](viewer, state))
+        screen = await self._draws[name](viewer, state)
+        # Only a press has a line that passes.
+        told = replace(screen, text=Text.lines([dead(screen.note), screen.text])) if screen.note else screen
+        await self._send(viewer, told)
 
     async def press(self, viewer: Viewer, message: MaybeInaccessibleMessage, action: Action) -> Screen:
         """Turn the message into the screen that the pressed button stands for. Raises Refused."""

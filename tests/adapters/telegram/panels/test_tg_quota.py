@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tg_panels import tap, user
+from tg_panels import addresses, seen, tap, user
 
 from realbot.errors import OverQuota
 from studios import until
@@ -12,6 +12,12 @@ from studios import until
 @pytest.fixture
 def sections():
     return {"limits": {"per_day": 4, "per_hour": 3}}
+
+
+async def privately(world, person, answer):
+    """What the way from the group leads to in the private chat."""
+    (found,) = addresses(answer)
+    return await person.ask(person.chat, f"/start {found.partition('start=')[2]}")
 
 
 async def test_each_limit_is_shown_with_what_is_used_what_is_left_and_when_it_comes_back(world):
@@ -41,8 +47,11 @@ async def test_administrators_see_what_somebody_has_left_and_hand_back_what_thei
     with pytest.raises(OverQuota):
         await world.ask(world.anna, "a newt")
     said = world.anna.write(world.group, "hello there")
-    shown = await world.carl.ask(world.group, "/realbot quota", reply_to=said)
-    assert "What Anna may still ask for" in shown.words
+    answer = await world.carl.ask(world.group, "/realbot quota", reply_to=said)
+    assert "used" not in seen(answer), "in a group everybody reads"
+    assert answer.labels == ["What Anna may still ask for"]
+    shown = await privately(world, world.carl, answer)
+    assert shown.words.startswith("painters\nWhat Anna may still ask for")
     assert "2 of 2 used, 0 left" in shown.words
     pressed = await tap(world.carl, shown, "Hand it back")
     assert "has asked for so far does not count here any more" in (pressed.text or "")
@@ -53,8 +62,38 @@ async def test_administrators_see_what_somebody_has_left_and_hand_back_what_thei
     assert change.change["quota"] == "handed back"
     await world.ask(world.anna, "a newt")
     typed = await world.carl.ask(world.group, f"/realbot quota {world.anna.id} reset")
+    assert typed.words == "What Anna has asked for so far does not count here any more."
     # Of what whoever runs the bot has set less is left by now.
-    assert "3 of 4 used, 1 left" in typed.words
+    assert "3 of 4 used, 1 left" in (await privately(world, world.carl, typed)).words
+    world.root.join(world.group)
+    owner = await world.root.ask(world.group, f"/realbot quota {world.anna.id} reset")
+    assert owner.words == "What Anna has asked for so far does not count anywhere any more."
+
+
+async def test_P5_the_way_into_the_private_chat_shows_what_others_have_left_to_administrators_only(world):
+    await world.ask(world.anna, "a frog", count=2)
+    start = f"/start quota_{world.group.id}_{world.anna.id}"
+    answer = await world.bert.ask(world.bert.chat, start)
+    assert "used" not in answer.words
+    assert not answer.buttons
+    assert "2 of 3 used" in (await world.carl.ask(world.carl.chat, start)).words
+
+
+async def test_a_person_is_named_as_in_a_ban(world):
+    await world.ask(world.anna, "a frog")
+    for said in ("@Anna", "reset @Anna", f"{world.anna.id}"):
+        answer = await world.carl.ask(world.group, f"/realbot quota {said}")
+        assert answer.labels == ["What Anna may still ask for"], said
+    assert "does not count here" in (await world.carl.ask(world.group, "/realbot quota @Anna reset")).words
+    answer = await world.carl.ask(world.group, "/realbot quota @nobody")
+    assert "Nobody called nobody asked for a picture here." in answer.words
+
+
+async def test_what_a_command_did_is_said_above_what_is_now(world):
+    shown = await world.carl.ask(world.group, "/realbot limits per_day 2")
+    assert shown.words.startswith("per_day is now 2")
+    paused = await world.carl.ask(world.group, "/realbot pause")
+    assert paused.words.startswith("Paused: ")
 
 
 async def test_an_answer_to_a_card_is_about_whoever_asked_for_it(world):
@@ -63,19 +102,21 @@ async def test_an_answer_to_a_card_is_about_whoever_asked_for_it(world):
     world.home.easel.finish()
     await until(lambda: any(one.picture for one in world.group.told))
     (card,) = [one for one in world.group.told if one.picture]
-    shown = await world.carl.ask(world.group, "/realbot quota", reply_to=card)
-    assert shown.words.startswith("What Anna may still ask for")
+    answer = await world.carl.ask(world.group, "/realbot quota", reply_to=card)
+    shown = await privately(world, world.carl, answer)
+    assert "What Anna may still ask for" in shown.words
     assert "1 of 3 used" in shown.words
     assert "0 requests of theirs are on their way" in shown.words
     await world.carl.ask(world.group, "/realbot trainers allow", reply_to=card)
     assert (await world.studio.place(f"telegram:{world.group.id}")).trainers == (str(world.anna.id),)
-    about = await world.carl.ask(world.group, "/realbot quota", reply_to=shown)
+    about = await world.carl.ask(world.group, "/realbot quota", reply_to=answer)
     assert "Say whose." in about.words
 
 
 async def test_an_owner_hands_back_what_counts_everywhere(world):
     await world.ask(world.anna, "a frog", count=3)
     shown = await world.root.ask(world.root.chat, f"/realbot quota {world.anna.id} reset")
+    assert shown.words.splitlines()[0].endswith("has asked for so far does not count anywhere any more.")
     assert "0 of 3 used" in shown.words
     await world.ask(world.anna, "a newt", count=3)
 
