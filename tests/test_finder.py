@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import sqlite3
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
+import stored
 from drawing import photo
 from exhibits import jpeg, painted, png
 from realbot import finder, traces
@@ -19,6 +21,7 @@ from realbot.errors import Invalid
 from realbot.finder import Finder
 from realbot.jobs import Generate
 from realbot.recipe import parameters, told
+from realbot.traces import Traces
 from realbot.training import look_of
 from studios import ANNA, BERT, Rig, rig
 
@@ -136,10 +139,38 @@ async def test_pictures_from_before_are_made_up_for(tmp_path: Path):
         assert found is not None and found.entry is not None
 
 
+async def test_a_job_of_many_pictures_is_made_up_for_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    async with rig(tmp_path) as r:
+        first = await painted(r, photo(3), ANNA)
+        rows = [await stored.put(r.store, ANNA, Generate(prompt="four", seed=7, count=4, steps=4)) for _ in range(2)]
+        for n, row in enumerate(rows):
+            images = [
+                await stored.picture(r.store, r.store.folder, png(photo(10 * n + i, (128, 128)))) for i in range(4)
+            ]
+            await r.store.produce(row.id, images, 1.0, {}, "", None)
+        await r.studio.finder._tasks.close(5.0)
+        await r.store.traces._writer.run(lambda db: db.execute("DELETE FROM likeness"))
+        monkeypatch.setattr(Traces, "unseen", functools.partialmethod(Traces.unseen, limit=3))
+        await r.studio.finder._look_back()
+        assert await r.store.traces.unseen() == []
+        assert len(await r.store.traces.looks(0)) == 9
+        await r.studio.forget(ANNA, first)
+
+
+async def test_a_file_that_is_too_large_is_refused_before_anything_is_done_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    async with rig(tmp_path, sections={"limits": {"max_upload_mb": 1}}) as r:
+        monkeypatch.setattr(finder, "_read", None)
+        for data in (PNG + bytes(2**20), b"hello"):
+            with pytest.raises(Invalid):
+                await r.studio.finder.whose(ANNA, data)
+
+
 async def until_read(r: Rig) -> None:
     """Wait until every picture has a hash and every prompt a vector."""
     async with asyncio.timeout(20):
-        while await r.store.traces.unseen(0) or await r.store.traces.unread(0, 1):
+        while await r.store.traces.unseen() or await r.store.traces.unread(0, 1):
             await asyncio.sleep(0.01)
 
 

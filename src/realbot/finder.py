@@ -24,7 +24,7 @@ from .rows import DAY
 from .store import Store
 from .tasks import Tasks
 from .training import look_of
-from .uploads import Uploads
+from .uploads import Uploads, fits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,12 +96,14 @@ class Finder:
         """Whether a PNG, JPEG or WebP file is a picture of ours: its bytes, what it says of itself, or how it looks.
 
         Of one's own picture the job is told, of anybody else's only the day. Raises Invalid for what is no picture.
+        Front-ends ask beforehand whether the person may ask there.
         """
-        same, text = [sha256(data).hexdigest()], told(data)
+        limits = self._house.settings(origin).limits
+        fits(data, limits)
+        same, text = await asyncio.to_thread(_read, data)
         found = await self._own(user, same, "bytes") or await self._other(same, "bytes") or await self._said(user, text)
         if found is not None:
             return found
-        limits = self._house.settings(origin).limits
         (plain,) = await self._uploads.make(user, "plain", limits, brought=data)
         alike = await self._alike(await asyncio.to_thread(look_of, plain))
         found = await self._own(user, alike, "look") or await self._other(alike, "look")
@@ -189,12 +191,12 @@ class Finder:
 
     async def _look_back(self) -> None:
         await asyncio.sleep(SETTLE)
-        after = 0
-        while found := await self._traces.unseen(after):
-            for job, image in found:
+        after = 0, 0
+        while found := await self._traces.unseen(*after):
+            for job, n, image in found:
                 await self._look([image])
                 await asyncio.sleep(PAUSE / 10)
-                after = job
+                after = job, n
 
     # Words
 
@@ -253,6 +255,11 @@ async def _told(work: Coroutine[Any, Any, None]) -> None:
         await work
     except Exception:
         log.exception("pictures of before cannot be found by their looks or meaning")
+
+
+def _read(data: bytes) -> tuple[list[ImageId], str]:
+    """The name that a file would have as a picture of ours, and what it says of itself."""
+    return [sha256(data).hexdigest()], told(data)
 
 
 def _near(chunk: Sequence[tuple[int, bytes]], sought: np.ndarray[Any, Any]) -> list[tuple[float, int]]:

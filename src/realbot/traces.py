@@ -57,14 +57,16 @@ class Traces:
         )
         await self._writer.run(lambda db: rows.count(db, sql, {"image": image, "hash": signed}))
 
-    async def unseen(self, after: int, limit: int = 50) -> list[tuple[int, ImageId]]:
-        """Painted pictures without a hash, with the `seq` of their jobs, from behind one on."""
+    async def unseen(self, job: int = 0, n: int = 0, limit: int = 50) -> list[tuple[int, int, ImageId]]:
+        """Painted pictures without a hash, with the `seq` and number in their jobs, from behind one of them on."""
         sql = (
-            "SELECT job, image FROM pictures WHERE role = 'result' AND job > ?"
-            " AND NOT EXISTS (SELECT 1 FROM likeness WHERE likeness.image = pictures.image) ORDER BY job LIMIT ?"
+            "SELECT job, n, image FROM pictures WHERE role = 'result' AND job >= :job AND (job, n) > (:job, :n)"
+            " AND NOT EXISTS (SELECT 1 FROM likeness WHERE likeness.image = pictures.image)"
+            " ORDER BY job, n LIMIT :limit"
         )
-        found = await self._writer.run(lambda db: rows.rows(db, sql, (after, limit)), write=False)
-        return [(row["job"], row["image"]) for row in found]
+        values = {"job": job, "n": n, "limit": limit}
+        found = await self._writer.run(lambda db: rows.rows(db, sql, values), write=False)
+        return [(row["job"], row["n"], row["image"]) for row in found]
 
     async def looks(self, after: int) -> list[tuple[int, int]]:
         """Numbers and hashes of pictures, at most `CHUNK`, from behind a number on."""

@@ -123,14 +123,7 @@ class Uploads:
             path = await self.path(user, source)
             files.append(await asyncio.to_thread(path.read_bytes))
         if brought is not None:
-            if len(brought) > limits.max_upload_mb * _MB:
-                raise Invalid(
-                    "The picture has {size:.1f} MB; at most {most} MB are allowed, so make it smaller.",
-                    size=len(brought) / _MB,
-                    most=limits.max_upload_mb,
-                )
-            if not brought.startswith(BEGINNINGS):
-                raise Invalid(_SENTENCES["format"])
+            fits(brought, limits)
             files.append(brought)
         async with self._turns:
             return await _decoded(task, {"pixels": limits.max_upload_pixels, **given}, files)
@@ -186,6 +179,18 @@ class Uploads:
         for image in self._brought - kept:
             self._brought.discard(image)
             await self.store.abandon(image)
+
+
+def fits(data: bytes, limits: Limits) -> None:
+    """Raise Invalid for a file that is too large or does not begin as a picture does."""
+    if len(data) > limits.max_upload_mb * _MB:
+        raise Invalid(
+            "The picture has {size:.1f} MB; at most {most} MB are allowed, so make it smaller.",
+            size=len(data) / _MB,
+            most=limits.max_upload_mb,
+        )
+    if not data.startswith(BEGINNINGS):
+        raise Invalid(_SENTENCES["format"])
 
 
 def _head(path: Path) -> bytes:

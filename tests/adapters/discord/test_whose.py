@@ -50,3 +50,14 @@ async def test_what_was_not_painted_here_and_what_is_no_picture(here):
     assert shown.response.content.startswith("No, this is none")
     shown = await here.anna.slash(here.channel, "whose", picture=("copy.jpg", COPY))
     assert shown.ephemeral and "looks like a picture of yours" in shown.response.content
+
+
+async def test_somebody_who_is_banned_has_nothing_looked_at(here, monkeypatch):
+    studio, asked = here.bench.studio, []
+    monkeypatch.setattr(studio.finder, "whose", lambda *given: asked.append(given))
+    await studio.gate.ban(person(here.anna), None, User("cli", "local"), reason="frogs")
+    shown = await here.anna.slash(here.channel, "whose", picture=("copy.jpg", COPY))
+    assert shown.ephemeral and "frogs" in shown.response.content
+    said = await here.bert.send(here.channel, "look", attachments=[("copy.jpg", COPY)])
+    assert "frogs" in (await here.anna.context_menu(here.channel, MENU, said)).response.content
+    assert asked == []

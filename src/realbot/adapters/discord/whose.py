@@ -51,6 +51,7 @@ class Whose:
         async with panels.speaking(interaction):
             await panels.announce(interaction, beside=True)
             user, origin = place.user(interaction), place.origin(interaction)
+            self._studio.gate.admit(user, origin)
             brought = Pictures(self._studio, interaction.client, user, origin)
             answer = None
             for attachment in found:

@@ -34,6 +34,7 @@ class Whose:
         found = picture(asked.message) or (None if answered is None else picture(answered))
         if found is None:
             raise Invalid(captions.no_picture() if answered is not None else sayings.whose_how())
+        self._studio.gate.admit(await self._front.rights.known(asked.user, asked.origin, self._studio), asked.origin)
         data = await self._brought.loaded(asked, found)
         answer = await self._studio.finder.whose(asked.user, data, asked.origin)
         await asked.reply(finds.whose(answer))

@@ -9,6 +9,7 @@ from tg_panels import user
 
 from drawing import photo
 from exhibits import jpeg, painted
+from realbot.jobs import User
 from studios import until
 
 PICTURE = photo(5, (512, 384))
@@ -87,3 +88,12 @@ async def test_what_was_found_by_its_meaning_is_marked(world, monkeypatch):
     assert "1. ≈ two kittens" in shown.words and "≈ says it in other words." in shown.words
     shown = await world.anna.ask(world.anna.chat, "/history kittens")
     assert "1. two kittens" in shown.words and "≈" not in shown.words
+
+
+async def test_somebody_who_is_banned_has_nothing_looked_at(world, monkeypatch):
+    asked = []
+    monkeypatch.setattr(world.studio.finder, "whose", lambda *given: asked.append(given))
+    await world.studio.gate.ban(user(world.anna), None, User("cli", "local"), reason="frogs")
+    answer = await world.anna.ask(world.group, "/whose", reply_to=await sent(world, world.group, COPY))
+    assert "frogs" in answer.words
+    assert asked == []
