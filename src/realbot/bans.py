@@ -113,22 +113,6 @@ class Bans:
         await self.open()
         return shown
 
-    async def move(self, old: str, new: str) -> None:
-        """A server has another key from now on: its bans and what was noted of it go with it."""
-
-        async def work(db: aiosqlite.Connection) -> None:
-            await db.execute("UPDATE OR REPLACE bans SET place = ? WHERE place = ?", (new, old))
-            await db.execute("DELETE FROM audit WHERE key = ? AND json_extract(change, '$.moved') = ?", (old, new))
-            await db.execute("UPDATE audit SET key = ? WHERE key = ?", (new, old))
-
-        await self._writer.run(work)
-        await self.open()
-
-    async def leave(self, place: str) -> None:
-        """The bot is not in this server any more."""
-        await self._writer.run(lambda db: rows.count(db, "DELETE FROM bans WHERE place = ?", (place,)))
-        self._bans.pop(place, None)
-
     async def lapse(self) -> None:
         """Forget bans that are over, and changes that were made more than a year ago."""
         now = self._clock()

@@ -213,25 +213,22 @@ class House:
             self._keep(rules)
 
     async def move(self, old: str, new: str) -> None:
-        """A place has another key from now on; what was settled for it holds on."""
+        """A place has another key from now on; what was settled for it, and everything else that names it, holds on."""
         async with self._changing:
             rules = self._rules.get(old)
-            if rules is None:
-                return
-            moved = replace(rules, key=checked(new))
-            await self._store.rule(new, moved.data(), "", {"moved": old})
-            await self._store.rule(old, None, "", {"moved": new})
-            del self._rules[old]
-            self._keep(moved)
+            moved = None if rules is None else replace(rules, key=checked(new))
+            await self._store.move(old, checked(new), None if moved is None else moved.data())
+            if moved is not None:
+                del self._rules[old]
+                self._keep(moved)
 
     async def leave(self, key: str, author: str) -> None:
         """The bot is not there any more."""
         async with self._changing:
-            await self._store.rule(checked(key), None, author, {"left": True})
-            for role in [one.key for one in self._rules.values() if one.server == key]:
-                await self._store.rule(role, None, author, {"left": True})
-                del self._rules[role]
-            self._rules.pop(key, None)
+            roles = [one.key for one in self._rules.values() if one.server == key]
+            await self._store.leave(checked(key), roles, author)
+            for one in (key, *roles):
+                self._rules.pop(one, None)
             self._anew()
 
     def _here(self, *keys: str) -> list[PlaceRules]:

@@ -166,16 +166,20 @@ class Office(Reception):
         return await self._store.audit(keys, limit, before)
 
     async def moved(self, old: str, new: str) -> None:
-        """A server or channel has another key from now on; its rules go with it."""
-        await self._whole(self._house.move(old, new))
-        await self._store.bans.move(old, new)
+        """A server or channel has another key from now on; what is kept of it goes with it."""
+        await self._whole(self._moved(old, new))
         self._stir()
+
+    async def _moved(self, old: str, new: str) -> None:
+        await self._house.move(old, new)
+        await self._store.bans.open()
+        await self._store.wardrobe.reread()
 
     async def left(self, key: str) -> int:
         """The bot is not in this server any more: its rules are deleted, what waits there is cancelled; how many."""
         gone = await self._withdraw([one for one in self._endings.tickets.values() if key in one.job.origin.keys])
         await self._whole(self._house.leave(key, ""))
-        await self._store.bans.leave(key)
+        await self._store.bans.open()
         return gone
 
     async def export(self, user: User, *, pictures: bool = True) -> Path:

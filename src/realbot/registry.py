@@ -163,25 +163,49 @@ class Registry(Archive):
         found = await self._writer.run(lambda db: rows.rows(db, "SELECT key, rules FROM places"), write=False)
         return {row["key"]: json.loads(row["rules"]) for row in found}
 
-    async def rule(self, key: str, rules: Mapping[str, Any] | None, author: str, change: Mapping[str, Any]) -> None:
-        """Replace the rules of a place, or with None delete them, and note who changed what.
+    async def rule(self, key: str, rules: Mapping[str, Any], author: str, change: Mapping[str, Any]) -> None:
+        """Replace the rules of a place, and note who changed what.
 
         A narrower cache holds for the pictures that were made there before, too.
         """
 
         async def work(db: aiosqlite.Connection) -> None:
-            if rules is None:
-                await db.execute("DELETE FROM places WHERE key = ?", (key,))
-            else:
-                await db.execute(
-                    "INSERT INTO places VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET rules = excluded.rules",
-                    (key, json.dumps(dict(rules), allow_nan=False)),
-                )
-                cache = rules.get("cache", {})
-                if cache.get("scope", "everyone") != "everyone" or not cache.get("enabled", True):
-                    scope = cache.get("scope", "user") if cache.get("enabled", True) else "user"
-                    await db.execute(_NARROW, {"key": key, "scope": scope})
+            await db.execute(
+                "INSERT INTO places VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET rules = excluded.rules",
+                (key, json.dumps(dict(rules), allow_nan=False)),
+            )
+            cache = rules.get("cache", {})
+            if cache.get("scope", "everyone") != "everyone" or not cache.get("enabled", True):
+                scope = cache.get("scope", "user") if cache.get("enabled", True) else "user"
+                await db.execute(_NARROW, {"key": key, "scope": scope})
             await audit.note(db, self._clock(), key, author, change)
+
+        await self._writer.run(work)
+
+    async def move(self, old: str, new: str, rules: Mapping[str, Any] | None) -> None:
+        """A place has another key from now on: its rules, as they are now, and everything that names it go with it."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            if rules is not None:
+                await db.execute("DELETE FROM places WHERE key = ?", (old,))
+                await db.execute(
+                    "INSERT OR REPLACE INTO places VALUES (?, ?)", (new, json.dumps(dict(rules), allow_nan=False))
+                )
+                await audit.note(db, self._clock(), new, "", {"moved": old})
+            for table in ("bans", "forgiven", "shared"):
+                await db.execute(f"UPDATE OR REPLACE {table} SET place = ? WHERE place = ?", (new, old))
+            await db.execute("UPDATE audit SET key = ? WHERE key = ?", (new, old))
+
+        await self._writer.run(work)
+
+    async def leave(self, key: str, roles: Sequence[str], author: str) -> None:
+        """The bot is not in this server any more: what was settled there and for these `roles` is deleted, bans too."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            for one in (key, *roles):
+                await db.execute("DELETE FROM places WHERE key = ?", (one,))
+                await audit.note(db, self._clock(), one, author, {"left": True})
+            await db.execute("DELETE FROM bans WHERE place = ?", (key,))
 
         await self._writer.run(work)
 

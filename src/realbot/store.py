@@ -155,7 +155,7 @@ class Store(Belongings):
         self._settle(inputs)
         self.traces.accepted()
         if isinstance(request, Train):
-            await self.wardrobe.reserved()
+            await self.wardrobe.reread()
         return row
 
     async def waiting(self) -> list[Row]:

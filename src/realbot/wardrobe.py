@@ -100,8 +100,8 @@ class Wardrobe:
         if not made:
             raise taken(name)
 
-    async def reserved(self) -> None:
-        """Take notice of a name that was reserved."""
+    async def reread(self) -> None:
+        """Take notice of what another verb of the store has changed."""
         await self._read()
 
     async def hang(self, job: str, name: str, path: Path, sha256: str) -> bool:
