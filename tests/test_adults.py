@@ -63,13 +63,28 @@ async def test_X14_a_picture_made_from_one_for_adults_is_for_adults_too(tmp_path
             Upscale(source=larger.images[0]),
             Generate(prompt="a cat", source=larger.images[0], strength=0.1, steps=2),
         ):
-            with pytest.raises(Blocked, match="gore"):
+            with pytest.raises(Blocked, match="was made with words"):
                 await r.studio.submit(ANN, request, OPEN)
             await r.studio.submit(ANN, request, ADULTS)
         assert await r.studio.showing(large, adult=False) == "directly"
         innocent = await end(await ask(r, OPEN, "a dog"))
         assert isinstance(innocent, Done)
         await r.studio.submit(ANN, Upscale(source=innocent.images[0]), OPEN)
+
+
+@pytest.mark.parametrize("policy", ["restricted", "never"])
+async def test_P6_no_word_is_told_of_a_picture_that_somebody_else_made(tmp_path: Path, policy: str):
+    async with rig(tmp_path, sections={"moderation": {"adult": "anywhere", "adult_words": ("gore",)}}) as r:
+        theirs = await end(await ask(r, OPEN, "a secret gore", BOB))
+        assert isinstance(theirs, Done)
+        r.studio._desk.uploads.show(ANN, theirs.images[0])
+        await r.studio.rule("discord:10", ADMIN, moderation={"adult": policy})
+        for request in (Upscale(source=theirs.images[0]), Generate(prompt="a cat", reference=theirs.images[0])):
+            with pytest.raises(Blocked, match="was made with words") as found:
+                await r.studio.submit(ANN, request, OPEN)
+            assert "gore" not in str(found.value)
+        with pytest.raises(Blocked, match="gore"):
+            await ask(r, OPEN, "my own gore")
 
 
 @pytest.mark.parametrize("scope", ["user", "server", "everyone"])

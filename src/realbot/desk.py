@@ -165,13 +165,15 @@ class Desk:
         own = said(request)
         for text in own:
             words(text, rules)
-        told = await self.prompts(request)
+        adult(own, origin.adult, rules)
+        behind = (await self.prompts(request))[len(own) :]
         try:
-            for text in told[len(own) :]:
+            for text in behind:
                 words(text, rules)
+            adult(behind, origin.adult, rules)
         except Blocked:
+            # Without the word: it may be somebody else's.
             raise Blocked("This picture was made with words that are not allowed here.") from None
-        adult(told, origin.adult, rules)
 
     async def _enlarged(self, user: User, request: Upscale, origin: Origin) -> Asked:
         settings = self.house.settings(origin, user)
