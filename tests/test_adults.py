@@ -63,7 +63,7 @@ async def test_X14_a_picture_made_from_one_for_adults_is_for_adults_too(tmp_path
             Upscale(source=larger.images[0]),
             Generate(prompt="a cat", source=larger.images[0], strength=0.1, steps=2),
         ):
-            with pytest.raises(Blocked, match="was made with words"):
+            with pytest.raises(Blocked, match="gore"):
                 await r.studio.submit(ANN, request, OPEN)
             await r.studio.submit(ANN, request, ADULTS)
         assert await r.studio.showing(large, adult=False) == "directly"

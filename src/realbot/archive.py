@@ -35,7 +35,7 @@ _RECALL = (
 )
 _PROMPTS = """
     WITH RECURSIVE behind (job) AS (
-        SELECT job FROM pictures WHERE image = ? AND role = 'result'
+        SELECT job FROM pictures WHERE image = :image AND role = 'result'
         UNION SELECT made.job FROM behind
         JOIN pictures AS given ON given.job = behind.job AND given.role = 'input'
         JOIN pictures AS made ON made.image = given.image AND made.role = 'result')
@@ -88,9 +88,15 @@ class Archive:
             {"user": user.key, "asked": asked_key, "adult": adult},
         )
 
-    async def prompts(self, image: ImageId) -> list[str]:
-        """The words of the requests behind a picture: what it was made by, what that began with, and so on."""
-        found = await self._writer.run(lambda db: rows.rows(db, _PROMPTS, (image,)), write=False)
+    async def prompts(self, image: ImageId, user: User | None = None) -> list[str]:
+        """The words of the requests behind a picture: what it was made by, what that began with, and so on.
+
+        With a `user`, of that person's own requests only.
+        """
+        sql, values = _PROMPTS, {"image": image}
+        if user is not None:
+            sql, values["user"] = f"{sql} AND {MINE}", user.key
+        found = await self._writer.run(lambda db: rows.rows(db, sql, values), write=False)
         # As JSON: half of a pair of surrogates is no text that could be handed over.
         return [json.loads(row["prompt"]) for row in found]
 

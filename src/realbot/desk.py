@@ -66,7 +66,7 @@ class Desk:
         ranges(request, limits)
         request = replace(request, prompt=lexicon(settings.moderation).kept(request.prompt), avoid="")
         ranges(request, limits)
-        await self._worded(request, origin, settings.moderation)
+        await self._worded(user, request, origin, settings.moderation)
         request = await self._styled(user, request, origin)
         self.house.admit(request, origin, user)
         resolved, notes = resolve(await self._sourced(user, request, limits), self.preset)
@@ -148,9 +148,13 @@ class Desk:
         width, height = await self.uploads.size(request.source)
         return width * height * request.factor**2
 
-    async def prompts(self, request: Request) -> list[str]:
-        """The words behind a picture: of its request, and of those that made the pictures it begins with."""
-        return said(request) + [prompt for image in inputs(request) for prompt in await self.store.prompts(image)]
+    async def prompts(self, request: Request, user: User | None = None) -> list[str]:
+        """The words behind a picture: of its request, and of those that made the pictures it begins with.
+
+        With a `user`, of these only that person's.
+        """
+        behind = [prompt for image in inputs(request) for prompt in await self.store.prompts(image, user)]
+        return said(request) + behind
 
     def question(self, user: User, request: Request, hashes: Mapping[str, str], origin: Origin) -> str:
         """What is equal for jobs that may share one picture."""
@@ -160,25 +164,25 @@ class Desk:
         among = {"user": self.store.people.person(user.key), "server": circle.server, "everyone": ""}[circle.scope]
         return f"{circle.scope} {among} {circle.adult} {key_of(request, printed('', dict(hashes)))}"
 
-    async def _worded(self, request: Request, origin: Origin, rules: Moderation) -> None:
+    async def _worded(self, user: User, request: Request, origin: Origin, rules: Moderation) -> None:
         """Raise Blocked when the words of a request, or those behind its pictures, are not allowed there."""
         own = said(request)
         for text in own:
             words(text, rules)
-        adult(own, origin.adult, rules)
+        adult(await self.prompts(request, user), origin.adult, rules)
         behind = (await self.prompts(request))[len(own) :]
         try:
             for text in behind:
                 words(text, rules)
             adult(behind, origin.adult, rules)
         except Blocked:
-            # Without the word: it may be somebody else's.
+            # Without the word, which may be somebody else's.
             raise Blocked("This picture was made with words that are not allowed here.") from None
 
     async def _enlarged(self, user: User, request: Upscale, origin: Origin) -> Asked:
         settings = self.house.settings(origin, user)
         self.house.admit(request, origin, user)
-        await self._worded(request, origin, settings.moderation)
+        await self._worded(user, request, origin, settings.moderation)
         if request.factor not in FACTORS:
             raise Invalid("A picture can be enlarged by 2 or by 4, not by {factor}.", factor=request.factor)
         await self.uploads.check(user, request.source)
@@ -241,7 +245,7 @@ class Desk:
         if request.style != rules.kept(request.style) or request.trigger != rules.kept(request.trigger):
             raise Blocked("This name, or the words that wake the style, are not allowed here; choose others.")
         request = replace(request, captions=tuple(rules.kept(one) or request.trigger for one in request.captions))
-        await self._worded(request, origin, settings.moderation)
+        await self._worded(user, request, origin, settings.moderation)
         for image in request.images:
             await self.uploads.check(user, image)
         await self.swept()
