@@ -271,6 +271,30 @@ async def test_a_question_is_taken_away_once_with_its_job_and_no_other_job_is_lo
         assert set(safety._asked) == {jobs[2].id}
 
 
+@pytest.mark.parametrize("window", ["none", "killed"])
+async def test_P12_a_question_that_could_not_be_taken_away_is_at_the_next_start(tmp_path: Path, window: str):
+    async with rig(tmp_path, sections=ON, classifier=Judge(0.95)) as r:
+        jobs = [await ask(r, OPEN, prompt) for prompt in ("a cat", "a dog")]
+        for job in jobs:
+            await r.studio.safety.asked(job.id, "discord", "99", f"about {job.id}")
+        stays = await ask(r, OPEN, "a cow", user=BOB)
+        await r.studio.safety.asked(stays.id, "telegram", "99", f"about {stays.id}")
+    async with rig(tmp_path, sections=ON, classifier=Judge(0.95)) as r:
+        if window == "killed":
+            hangs = r.studio.safety.windows["discord"] = Counter()
+            hangs.retract = lambda *_: asyncio.Event().wait()  # type: ignore[method-assign, assignment, return-value]
+        assert await r.studio.erase(ANN) == 2
+        assert await r.studio.erase(BOB) == 1
+    for left in (2, 0):
+        async with rig(tmp_path, sections=ON, classifier=Judge(0.95)) as r:
+            counter = r.studio.safety.windows["discord"] = Counter()
+            assert len(await r.store.cases.stranded("discord")) == left
+            await r.studio.safety.begin("discord")
+            await until(lambda: len(counter.retracted) == left)  # noqa: B023
+            assert left == 0 or set(counter.retracted) == {f"about {job.id}" for job in jobs}
+            assert await r.store.cases.stranded("telegram") == [["telegram", "99", f"about {stays.id}"]]
+
+
 async def test_a_restart_between_withholding_and_the_decision_changes_nothing(tmp_path: Path):
     async with rig(tmp_path, sections=ON, classifier=Judge(0.95)) as r:
         job = await ask(r, OPEN)

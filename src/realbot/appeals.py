@@ -60,6 +60,12 @@ class Appeals:
         #: Where moderators were asked since the start: whose job it is, and platform, place and message, by its id.
         self._asked: dict[str, tuple[str, list[str]]] = {}
 
+    async def begin(self, platform: str) -> None:
+        """A front-end can be seen from now on: take away and ask there what an earlier life could not."""
+        for spot in await self._cases.stranded(platform):
+            self._retract(*spot)
+        await self.windows[platform].open()
+
     async def entry(self, job_id: str) -> Entry:
         """Any job, for whoever decides about it. Raises NotYours for one that is deleted."""
         row = await self._store.row(job_id)
@@ -120,6 +126,9 @@ class Appeals:
         """Take the questions to moderators away about a job, or all of a person, that is deleted in this block."""
         accounts = [] if user is None else self._store.people.accounts(user.key)
         told = await self._cases.questions(job_id=job_id, user_key="" if user is None else user.key)
+        # Without its front-end, or when realbot is killed now, it is done at the next start.
+        if told:
+            await self._cases.strand(told)
         for spot in told:
             self._retract(*spot)
         yield
@@ -137,7 +146,11 @@ class Appeals:
     def _retract(self, platform: str, place: str, message: str) -> None:
         window = self.windows.get(platform)
         if window is not None:
-            self._asides.spawn(window.retract(place, message))
+            self._asides.spawn(self._taken(window, platform, place, message))
+
+    async def _taken(self, window: Window, platform: str, place: str, message: str) -> None:
+        await window.retract(place, message)
+        await self._cases.settled((platform, place, message))
 
     async def decide(self, by: User, job_id: str, *, release: bool) -> Case:
         """What a moderator decides about a job's pictures; front-ends see to it that only one asks. Raises Invalid."""

@@ -19,6 +19,8 @@ from .writer import Writer
 
 Reason: TypeAlias = Literal["unsafe", "unchecked"]
 Decision: TypeAlias = Literal["", "released", "upheld"]
+#: Under what the messages stand that are to be taken away, and how many: a front-end may be gone for good.
+_STRANDED, MOST = "fact stranded", 1000
 #: A picture that one person has only through jobs that are withheld from them.
 _HIDDEN = f"""
     SELECT total(withheld.job IS NOT NULL AND decision <> 'released') AS hidden, count(*) AS have
@@ -150,6 +152,30 @@ class Cases:
         found = await self._writer.run(lambda db: rows.rows(db, sql, values), write=False)
         return [json.loads(row["asked"]) for row in found]
 
+    async def strand(self, spots: Sequence[Sequence[str]]) -> None:
+        """These messages to moderators are to be taken away, at the next start if nobody can do it now."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            have = await _stranded(db)
+            await _strand(db, [*have, *(list(spot) for spot in spots if list(spot) not in have)])
+
+        await self._writer.run(work)
+
+    async def stranded(self, platform: str) -> list[list[str]]:
+        """The messages to moderators that are still to be taken away on a platform: platform, place and message."""
+        found = await self._writer.run(_stranded, write=False)
+        return [spot for spot in found if spot[0] == platform]
+
+    async def settled(self, spot: Sequence[str]) -> None:
+        """A message to moderators was taken away."""
+
+        async def work(db: aiosqlite.Connection) -> None:
+            have = await _stranded(db)
+            if list(spot) in have:
+                await _strand(db, [one for one in have if one != list(spot)])
+
+        await self._writer.run(work)
+
     async def hides(self, user_key: str, image: ImageId) -> bool:
         """Whether this person has a picture only through jobs that are withheld from them."""
         found = await self._writer.run(
@@ -164,6 +190,15 @@ class Cases:
     async def _jobs(self, sql: str, *values: float) -> list[str]:
         found = await self._writer.run(lambda db: rows.rows(db, sql, values), write=False)
         return [row["job"] for row in found]
+
+
+async def _stranded(db: aiosqlite.Connection) -> list[list[str]]:
+    found = await rows.one(db, "SELECT value FROM meta WHERE name = ?", (_STRANDED,))
+    return [] if found is None else [list(spot) for spot in json.loads(found["value"])]
+
+
+async def _strand(db: aiosqlite.Connection, spots: Sequence[Sequence[str]]) -> None:
+    await db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_STRANDED, json.dumps(list(spots)[-MOST:])))
 
 
 async def _reopen(db: aiosqlite.Connection, job_id: str) -> None:

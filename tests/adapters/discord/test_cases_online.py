@@ -12,6 +12,7 @@ from loopback_people import Unable, admin
 
 from judges import Judge
 from realbot.jobs import User
+from studios import rig
 
 ON = {"sections": {"safety": {"checker": "judge"}}}
 
@@ -111,6 +112,15 @@ async def test_P12_what_is_deleted_is_deleted_where_moderators_were_asked_too(di
                 (entry,) = await atelier.studio.history(User("discord", anna.id), 1)
                 await atelier.studio.forget(User("discord", anna.id), entry.id)
             await soon(lambda: not office.messages, "the picture is still there")
+        asked = await painted(anna, channel, atelier, "a dog")
+        await shows(asked.message, "withheld")
+        await anna.press(asked.message, "Ask a moderator")
+        await soon(lambda: office.messages, "nobody was asked")
+    async with rig(tmp_path, classifier=Judge(0.95), clock=discord.clock, **ON) as r:
+        await r.studio.erase(User("discord", anna.id))
+    assert office.messages, "nobody could take it away"
+    async with house(tmp_path, discord, haste=20, classifier=Judge(0.95), **ON):
+        await soon(lambda: not office.messages, "the picture is still there after the next start")
 
 
 async def test_X14_an_unsafe_picture_comes_alone_behind_a_spoiler_when_its_channel_was_opened(

@@ -126,7 +126,7 @@ class Front:
         log.info("Discord: %s is in %d servers", self.client.user, len(self.client.guilds))
         if ready is not None:
             ready.set()
-        await self.studio.safety.windows[self.platform].open()
+        await self.studio.safety.begin(self.platform)
 
     async def _setup(self) -> None:
         """Tell Discord the commands; while it does not take them, those that it knows do."""

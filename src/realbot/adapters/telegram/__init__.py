@@ -175,7 +175,7 @@ class Front:
             self.me = self.bot.bot
             await self.inbox.open(self.bot)
             self.courier.open()
-            self.tasks.spawn(self.studio.safety.windows[self.platform].open())
+            self.tasks.spawn(self.studio.safety.begin(self.platform))
             menus = asyncio.create_task(commands.sync(self), name="telegram commands")
             await self._listen(ready)
         except InvalidToken as error:
