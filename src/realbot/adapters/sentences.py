@@ -24,6 +24,11 @@ def onward() -> str:
     return _("Onward")
 
 
+def asker(user: str) -> str:
+    """Who asked; `user` is a mention or a name, escaped already."""
+    return _("for {user}").format(user=user)
+
+
 # The line
 
 

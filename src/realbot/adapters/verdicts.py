@@ -101,6 +101,17 @@ def moderators_title() -> str:
     return _("Withheld pictures")
 
 
+def where() -> str:
+    """The way from a group of Telegram to where its moderators are asked."""
+    return _("Where moderators are asked")
+
+
+def chosen(*, allowed: bool) -> str:
+    if allowed:
+        return _("From now on moderators are asked there about withheld pictures.")
+    return _("Moderators are not asked there any more.")
+
+
 def chat_number() -> str:
     """How a chat of moderators is named in Telegram."""
     return _(

@@ -22,6 +22,12 @@ def plain(message) -> bool:
     return len(set(picture.resize((8, 8)).get_flattened_data())) == 1
 
 
+async def privately(person, answer):
+    """What the way from a group leads to in the private chat."""
+    (found,) = [button["url"] for button in answer.buttons if "start=" in button.get("url", "")]
+    return await person.ask(person.chat, f"/start {found.partition('start=')[2]}")
+
+
 async def withheld(home, who, chat=None, text="a red fox steps:4"):
     card = await asks(home, who, text, chat)
     await finishes(home)
@@ -61,7 +67,9 @@ async def test_a_withheld_picture_can_be_appealed_and_released_and_kept_back_aga
         assert ("code", str(office.id)) in screen.marks
         told = await bert.ask(chat, f"/realbot moderators allow {office.id}")
         assert "administrators" in told.words
-        await boss.ask(chat, f"/realbot moderators allow {office.id}")
+        told = await boss.ask(chat, f"/realbot moderators allow {office.id}")
+        assert "From now on moderators are asked there" in told.words
+        assert "Moderators" not in told.words
         rules = await home.studio.place(f"telegram:{chat.id}")
         assert rules.moderators == (str(office.id),)
         card = await withheld(home, anna, chat, "/imagine a red fox steps:4")
@@ -75,6 +83,8 @@ async def test_a_withheld_picture_can_be_appealed_and_released_and_kept_back_aga
         assert "95%" in question.words
         assert "Friends" in question.words
         assert "fox" not in question.words
+        assert "for Anna" in question.words
+        assert ("code", str(anna.id)) in question.marks, "nobody can be banned by that number"
         await shows(card, "asked to have a look")
         assert "Ask a moderator" not in card.labels
         refused = await bert.press(question, "Release")
@@ -117,17 +127,49 @@ async def test_an_album_disappears_when_it_is_kept_back(api, anna, tmp_path):
         assert not [m for m in boss.chat.told if m.labels]
 
 
+async def test_an_album_whose_question_is_not_taken_does_not_stay(api, anna, tmp_path):
+    boss = api.person("boss")
+    async with house(tmp_path, api, hand=True, classifier=Judge(0.95), telegram={"owners": (boss.id,)}, **ON) as home:
+        chat, office = api.supergroup("Friends", anna, boss), api.supergroup("Moderators")
+        for place in (chat, office):
+            boss.join(place, ADMINISTRATOR)
+        await boss.ask(chat, f"/realbot moderators allow {office.id}")
+        card = await withheld(home, anna, chat, "/imagine a red fox steps:4 count:2")
+        before = len(office.told)
+        api.fault("sendMessage", Error(403, "Forbidden: bot was kicked from the supergroup chat"), times=1)
+        await anna.press(card, "Ask a moderator")
+        await soon(lambda: [m for m in boss.chat.told if m.labels], "the owner is not asked")
+        assert len([m for m in boss.chat.told if m.picture]) == 2
+        assert len(office.told) == before, "an album stays without its question"
+
+
+async def test_P5_where_moderators_are_asked_is_shown_in_private_to_administrators_only(api, anna, bert, tmp_path):
+    async with house(tmp_path, api, hand=True, **ON) as home:
+        chat, office = api.supergroup("Friends", anna, bert), api.supergroup("canary")
+        for place in (chat, office):
+            anna.join(place, ADMINISTRATOR)
+        await anna.ask(chat, f"/realbot moderators allow {office.id}")
+        start = f"/start moderators_{chat.id}"
+        assert "canary" not in (await bert.ask(bert.chat, start)).words
+        shown = await anna.ask(anna.chat, start)
+        assert shown.words.startswith("Friends")
+        assert "canary" in shown.words
+        await anna.press(shown, "✖ canary")
+        assert not (await home.studio.place(f"telegram:{chat.id}")).moderators
+        assert "Nobody is named here" in shown.words
+
+
 async def test_what_people_call_themselves_and_their_groups_is_no_link_for_moderators(api, anna, tmp_path):
     boss = api.person("@canary")
     async with house(tmp_path, api, hand=True, classifier=Judge(0.95), telegram={"owners": (boss.id,)}, **ON) as home:
         chat = api.supergroup("t.me/canary", anna, boss)
-        screen = await boss.ask(chat, "/realbot moderators allow here")
+        screen = await privately(boss, await boss.ask(chat, "/realbot moderators allow here"))
         assert ("code", "t.me/canary") in [(look, text.rstrip(".")) for look, text in screen.marks]
         await boss.ask(chat, f"/realbot moderators deny {chat.id}")
         card = await withheld(home, anna, chat, "/imagine a red fox steps:4")
         await anna.press(card, "Ask a moderator")
-        await soon(lambda: [m for m in boss.chat.told if m.labels], "the owner is not asked")
-        (question,) = [message for message in boss.chat.told if message.labels]
+        await soon(lambda: [m for m in boss.chat.told if "Release" in m.labels], "the owner is not asked")
+        (question,) = [message for message in boss.chat.told if "Release" in message.labels]
         assert ("code", "t.me/canary") in question.marks
         await boss.press(question, "Release")
         await shows(question, "Released by")
@@ -142,7 +184,11 @@ async def test_T13_a_group_of_moderators_that_became_a_supergroup_is_asked_there
         await boss.ask(chat, f"/realbot moderators allow {office.id}")
         new = api.migrate(office)
         await soon(lambda: home.front.moves._known.get(str(office.id)), "the move is not noted")
-        assert "Moderators" in (await boss.ask(chat, "/realbot moderators")).words.partition("pictures in")[2]
+        shown = await boss.ask(chat, "/realbot moderators")
+        assert "Moderators" not in shown.words, "what another chat is called is read by everybody"
+        own = await privately(boss, shown)
+        assert "Moderators" in own.words.partition("pictures in")[2]
+        assert any("Moderators" in label for label in own.labels)
         card = await withheld(home, anna, chat, "/imagine a red fox steps:4")
         await anna.press(card, "Ask a moderator")
         await soon(lambda: [m for m in new.told if m.labels], "nobody is asked")

@@ -18,6 +18,7 @@ from realbot.adapters.discord.answer import NOBODY
 from realbot.adapters.discord.card import QUIET, Cards
 from realbot.adapters.discord.delivery import Delivery, Post
 from realbot.adapters.discord.payload import Payload, Picture
+from realbot.adapters.inquiries import Inquiries
 from realbot.adapters.outbox import Down
 from realbot.entries import Entry
 from realbot.errors import Blocked
@@ -33,8 +34,6 @@ log = logging.getLogger(__name__)
 
 Interaction: TypeAlias = discord.Interaction[Any]
 VERBS = frozenset({controls.APPEAL, controls.RELEASE, controls.UPHOLD})
-#: Seconds between two tries to ask moderators while Discord is away, and how often it is tried until the next start.
-PAUSE, TRIES = 30.0, 20
 #: Pictures of one question.
 MOST = 10
 
@@ -46,18 +45,13 @@ def register(front: Front) -> None:
     front.presses.add(VERBS, cases.press)
 
 
-class Cases:
+class Cases(Inquiries):
     """One for a front-end; the window through which the studio shows what became of a picture."""
 
     def __init__(self, studio: Studio, client: discord.Client, courier: Courier, cards: Cards, clock: Clock) -> None:
-        self._studio, self._client, self._courier, self._cards, self._clock = studio, client, courier, cards, clock
+        super().__init__(studio, place.PLATFORM, clock)
+        self._client, self._courier, self._cards = client, courier, cards
         self._delivery = Delivery(client, clock)
-
-    async def open(self) -> None:
-        """Ask again what an earlier life could not ask."""
-        for job in await self._studio.safety.pending(place.PLATFORM):
-            if "case" not in await self._studio.cards(job.id):
-                await self.consult(job)
 
     def reaches(self, origin: Origin) -> bool:
         """Whether there is somebody who can be asked about a picture from there."""
@@ -67,18 +61,6 @@ class Cases:
     async def redraw(self, job: Job) -> None:
         """The picture of a job is shown now, or not any more."""
         await self._courier.redraw(job)
-
-    async def consult(self, job: Job) -> None:
-        """Ask moderators, in the channel that is named for it, else the bot's owners by direct message."""
-        for number in range(TRIES):
-            if number:
-                await self._clock.sleep(PAUSE)
-            try:
-                if await self._consulted(job):
-                    return
-            except Down as error:
-                log.warning("moderators are not asked about job %s yet: %s", job.id, error)
-        log.error("nobody could be asked about job %s", job.id)
 
     async def retract(self, place: str, message: str) -> None:
         """Delete a question whose picture is deleted."""

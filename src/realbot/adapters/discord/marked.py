@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from realbot.adapters import words
+from realbot.adapters import sentences, words
 from realbot.adapters.discord.markup import escaped
 from realbot.adapters.languages import N_, Phrasebook
 from realbot.adapters.words import _
@@ -41,7 +41,7 @@ def ready(moment: int) -> str:
 
 def asker(user: str) -> str:
     """Who asked, as a mention that notifies nobody."""
-    return _("for {user}").format(user=f"<@{user}>")
+    return sentences.asker(f"<@{user}>")
 
 
 def late() -> str:

@@ -38,7 +38,7 @@ async def draw(front: Front, here: Here, viewer: Viewer, state: dict[str, Any]) 
     changes = await front.studio.audit(here.key or "", PAGE + 1, before)
     names: dict[str, str] = {}
     for key in dict.fromkeys(key for change in changes[:PAGE] for key in _people(change)):
-        names[key] = await called(viewer, here, key.partition(":")[2])
+        names[key] = await called(viewer.bot, here, key.partition(":")[2])
     shown: list[Change] = []
     lines: list[Text] = []
     for change in changes[:PAGE]:

@@ -79,7 +79,7 @@ class Bans:
 
     async def _ban(self, here: Here, viewer: Viewer, key: str, duration: str, reason: str) -> Screen:
         number = key.partition(":")[2]
-        name = await called(viewer, here, number)
+        name = await called(viewer.bot, here, number)
         roles = frozenset({"owners"} if int(number) in self._front.settings.owners else ())
         whom = User(place.PLATFORM, number, "" if name == number else name, roles)
         ban, ended = await self._studio.gate.ban(whom, here.key, viewer.user, seconds=span(duration), reason=reason)
@@ -97,7 +97,7 @@ class Bans:
         return Screen(text, [[lift], [self._to(banwords.every(), here) if viewer.private else every]])
 
     async def _question(self, here: Here, viewer: Viewer, key: str) -> Screen:
-        name = await called(viewer, here, key.partition(":")[2])
+        name = await called(viewer.bot, here, key.partition(":")[2])
         keys = [self._to(banwords.span(one), here, whom=key, span=one) for one in banwords.SPANS]
         text = filled(banwords.how_long(everywhere=here.everywhere), whom=quoted(name, 64))
         return Screen(text, [keys[:2], keys[2:4], keys[4:]])
@@ -151,7 +151,7 @@ class Bans:
         """What somebody is called, by their key or the hash that stands for them."""
         platform, _sign, number = key.partition(":")
         if not name and platform == place.PLATFORM:
-            name = await called(viewer, here, number)
+            name = await called(viewer.bot, here, number)
         if not name and not number:
             return Piece(banwords.somebody())
         return quoted(name or key, 64)

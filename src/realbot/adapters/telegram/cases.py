@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 from telegram import MessageEntity
 from telegram.error import BadRequest, TelegramError
 
-from realbot.adapters import verdicts
+from realbot.adapters import sentences, verdicts
 from realbot.adapters.files import Picture
+from realbot.adapters.inquiries import Inquiries
 from realbot.adapters.outbox import Down
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import place, wire
 from realbot.adapters.telegram.files import media, send, shown
 from realbot.adapters.telegram.keyboard import Key, Rows, keyboard
 from realbot.adapters.telegram.limiter import USUAL
+from realbot.adapters.telegram.links import way
+from realbot.adapters.telegram.rules import Here
 from realbot.adapters.telegram.screens import Screen, Viewer, to
-from realbot.adapters.telegram.text import Text, bold, code, dead, filled, small
+from realbot.adapters.telegram.text import Text, bold, code, dead, filled, quoted, small
+from realbot.adapters.telegram.trainers import called
 from realbot.entries import Entry
 from realbot.errors import Blocked, Invalid
 from realbot.jobs import Job, Origin, User
@@ -30,14 +34,11 @@ from realbot.jobs import Job, Origin, User
 if TYPE_CHECKING:
     from realbot.adapters.telegram import Front
     from realbot.adapters.telegram.press import Press
-    from realbot.adapters.telegram.rules import Here
     from realbot.adapters.telegram.wire import Bot
 
 log = logging.getLogger(__name__)
 
 APPEAL, RELEASE, UPHOLD = "appeal", "release", "uphold"
-#: Seconds between two tries to ask moderators while Telegram is away, and how often it is tried until the next start.
-PAUSE, TRIES = 30.0, 20
 
 
 def register(front: Front) -> None:
@@ -49,17 +50,12 @@ def register(front: Front) -> None:
     front.presses.add(UPHOLD, cases.decide)
 
 
-class Cases:
+class Cases(Inquiries):
     """One for a front-end; the window through which the studio shows what became of a picture."""
 
     def __init__(self, front: Front) -> None:
-        self._front, self._studio = front, front.studio
-
-    async def open(self) -> None:
-        """Ask again what an earlier life could not ask."""
-        for job in await self._studio.safety.pending(place.PLATFORM):
-            if "case" not in await self._studio.cards(job.id):
-                await self.consult(job)
+        super().__init__(front.studio, place.PLATFORM, front.clock)
+        self._front = front
 
     def reaches(self, origin: Origin) -> bool:
         """Whether there is somebody who can be asked about a picture from there."""
@@ -68,18 +64,6 @@ class Cases:
     async def redraw(self, job: Job) -> None:
         """The picture of a job is shown now, or not any more."""
         await self._front.courier.redraw(job)
-
-    async def consult(self, job: Job) -> None:
-        """Ask moderators, in the chats that are named for it, else the bot's owners."""
-        for number in range(TRIES):
-            if number:
-                await self._front.clock.sleep(PAUSE)
-            try:
-                if await self._consulted(job):
-                    return
-            except Down as error:
-                log.warning("moderators are not asked about job %s yet: %s", job.id, error)
-        log.error("nobody could be asked about job %s", job.id)
 
     async def retract(self, place: str, message: str) -> None:
         """Delete a question whose picture is deleted."""
@@ -166,11 +150,13 @@ class Cases:
         else:
             album = [media(photo) for photo in photos]
             told = [*await bot.send_media_group(int(chat), media=album, rate_limit_args=USUAL)]
-            told.append(
-                await bot.send_message(
-                    int(chat), str(text), entities=text.entities(), reply_markup=markup, rate_limit_args=USUAL
-                )
-            )
+            about: dict[str, Any] = {"entities": text.entities(), "reply_markup": markup, "rate_limit_args": USUAL}
+            try:
+                told.append(await bot.send_message(int(chat), str(text), **about))
+            except (TelegramError, Down):
+                # Without its question nobody could decide about it, and another chat is asked.
+                await self.retract(chat, " ".join(str(one.message_id) for one in told))
+                raise
         return " ".join(str(one.message_id) for one in told)
 
     async def _told(self, entry: Entry, said: str) -> Text:
@@ -178,7 +164,17 @@ class Cases:
         group = entry.origin.server if entry.origin.platform == place.PLATFORM else ""
         where = await self._title(group) if group else ""
         about = [dead(one, MessageEntity.ITALIC) for one in (where, said) if one]
-        return Text.lines([bold(verdicts.question()), verdicts.found(score), *about])
+        return Text.lines([bold(verdicts.question()), verdicts.found(score), await self._person(entry), *about])
+
+    async def _person(self, entry: Entry) -> Text:
+        """Who asked, with the number by which they can be banned."""
+        platform, _sign, number = entry.owner.partition(":")
+        if platform != place.PLATFORM or not number:
+            return Text()
+        origin = await self._front.moves.origin(entry.origin)
+        here = Here(entry.origin.server_key, origin) if origin.server else Here()
+        name = await called(self._front.bot, here, number)
+        return Text(filled(sentences.asker("{user}"), user=quoted(name, 64)), " · ", code(number))
 
     async def _title(self, number: str) -> str:
         return await titled(self._front.bot, await self._front.moves.now(number))
@@ -209,14 +205,20 @@ async def draw(front: Front, here: Here, viewer: Viewer, state: dict[str, Any]) 
         if verb == "allow" and not owner and not await front.rights.administrates(number, viewer.user.id):
             raise Blocked(verdicts.foreign_chat())
         others = [one for one in rules.moderators if one != number]
-        changed = [*others, number] if verb == "allow" else others
-        rules = await front.studio.rule(here.key, viewer.user, moderators=changed)
-    names = {number: await titled(viewer.bot, await front.moves.now(number)) for number in rules.moderators}
-    rows = [[to(f"✖ {name}", "realbot", at="moderators", deny=number)] for number, name in names.items()]
-    told = dead(verdicts.moderators(", ".join(names.values())))
+        named = [*others, number] if verb == "allow" else others
+        rules = await front.studio.rule(here.key, viewer.user, moderators=named)
     own = filled(verdicts.own_number(), number=code(here.origin.place)) if here.origin is not None else ""
-    text = Text.lines([bold(verdicts.moderators_title()), told, own, small(verdicts.chat_number())])
-    return Screen(text, [*rows, [here.back()]])
+    title, hint = bold(verdicts.moderators_title()), small(verdicts.chat_number())
+    if not here.everywhere and not viewer.private:
+        # What other chats are called is nothing for everybody here.
+        changed = {verdicts.chosen(allowed=verb == "allow") for verb in {"allow", "deny"} & set(state)}
+        text = Text.lines([title, *changed, own, hint])
+        return Screen(text, [[way(front, "moderators", here, verdicts.where())], [here.back()]])
+    names = {number: await titled(viewer.bot, await front.moves.now(number)) for number in rules.moderators}
+    rows = [[to(f"✖ {name}", "realbot", at="moderators", deny=number, **here.about)] for number, name in names.items()]
+    told = dead(verdicts.moderators(", ".join(names.values())))
+    back = [[here.back()]] if here.everywhere else []
+    return Screen(Text.lines([title, told, own, hint]), [*rows, *back])
 
 
 async def titled(bot: Bot, number: str) -> str:

@@ -65,7 +65,7 @@ class Quota:
         number = str(state.get("whom", ""))
         if not number.isdecimal():
             raise Invalid(f"{allowances.whom()} {sayings.quota_typed()}")
-        name = plain(await called(viewer, here, number), 64)
+        name = plain(await called(viewer.bot, here, number), 64)
         origin = here.origin or Origin(place.PLATFORM)
         whom = await self._front.rights.known(User(place.PLATFORM, number), origin, self._studio)
         note = ""

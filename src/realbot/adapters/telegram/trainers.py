@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from realbot.studio import Studio
 
     from .rules import Here
+    from .wire import Bot
 
 #: People whose names are looked up.
 NAMED = 20
@@ -33,7 +34,7 @@ async def draw(studio: Studio, here: Here, viewer: Viewer, state: dict[str, Any]
             raise Invalid(f"{lessonwords.whom()} {trainphrases.trainers_typed()}")
         others = [one for one in rules.trainers if one != number]
         rules = await studio.rule(here.key, viewer.user, trainers=[*others, number] if verb == "allow" else others)
-    names = {number: await called(viewer, here, number) for number in rules.trainers[:NAMED]}
+    names = {number: await called(viewer.bot, here, number) for number in rules.trainers[:NAMED]}
     roles: Any = studio.settled(here.origin)["training"]
     told = ", ".join(names.get(number, number) for number in rules.trainers)
     rows = [[to(f"✖ {name}", "realbot", at="trainers", deny=number)] for number, name in names.items()]
@@ -47,11 +48,11 @@ def meant(whom: str, state: dict[str, Any]) -> dict[str, Any]:
     return {name: value or whom for name, value in state.items()} if state.get("at") == "trainers" else state
 
 
-async def called(viewer: Viewer, here: Here, number: str) -> str:
+async def called(bot: Bot, here: Here, number: str) -> str:
     """What somebody is called there; their number where Telegram does not tell."""
     with suppress(TelegramError, Down):
         if here.origin is not None:
-            member = await viewer.bot.get_chat_member(int(here.origin.place), int(number))
+            member = await bot.get_chat_member(int(here.origin.place), int(number))
             return plain(member.user.full_name, 64) or number
-        return plain((await viewer.bot.get_chat(int(number))).effective_name or "", 64) or number
+        return plain((await bot.get_chat(int(number))).effective_name or "", 64) or number
     return number
