@@ -59,23 +59,25 @@ class Quota:
 
     @app_commands.rename(person=locale_str("person"), action=locale_str("action"))
     @app_commands.describe(
-        person=locale_str("Whose"),
+        person=locale_str("Whose; of somebody who is not here any more by their number"),
         action=locale_str("reset: what they have asked for so far does not count here any more"),
     )
     @app_commands.choices(action=ACTIONS)
-    async def of(self, interaction: Interaction, person: discord.Member, action: str = "show") -> None:
+    async def of(self, interaction: Interaction, person: discord.User, action: str = "show") -> None:
         async with panels.speaking(interaction):
             by, server = place.user(interaction), place.administered(interaction)
             if person.bot:
                 raise Invalid(allowances.whom())
-            whom = User(
-                place.PLATFORM, str(person.id), person.display_name, frozenset(str(role.id) for role in person.roles)
-            )
+            roles = {str(role.id) for role in person.roles} if isinstance(person, discord.Member) else set()
+            if place.owns(interaction.client, person.id):
+                roles.add("owners")
+            whom = User(place.PLATFORM, str(person.id), person.display_name, frozenset(roles))
             note = ""
             if action == "reset":
                 # Whose bot it is hands back what counts everywhere.
-                await self._studio.budget.reset(whom, by, None if "owners" in by.roles else server)
-                note = allowances.handed_back(person.mention)
+                everywhere = "owners" in by.roles
+                await self._studio.budget.reset(whom, by, None if everywhere else server)
+                note = allowances.handed_back(person.mention, everywhere=everywhere)
             purse = await self._studio.budget.purse(whom, place.origin(interaction))
             name = markup.escaped(person.display_name, 64) or str(person.id)
             await panels.show(interaction, note or None, embeds=[card(purse, name)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from simcord import SetupError
+from simcord.builders import UserHandle
 from simulated import control, said, user
 
 from realbot.errors import OverQuota
@@ -24,7 +25,7 @@ async def test_each_limit_is_shown_with_what_is_used_what_is_left_and_when_it_co
     text = said(panel)
     assert "Pictures in 60 minutes: `▰▰▰▰▰▰▰▱▱▱`\n2 of 3 used, 1 left\nback <t:" in text
     assert "Pictures in 24 hours: `▰▰▰▰▰▱▱▱▱▱`\n2 of 4 used, 2 left" in text
-    assert "Painting in 24 hours: `▱▱▱▱▱▱▱▱▱▱`\n0.0 s of 10 min used, 10 min left" in text
+    assert "Painting in 24 hours: `▱▱▱▱▱▱▱▱▱▱`\n0 s of 10 min used, 10 min left" in text
     assert "1 of your requests is on its way, and" in text
     again = await world.anna.click(panel.response, custom_id=control(panel.response, "pb:quota:look"))
     assert "2 of 3 used" in said(again)
@@ -71,3 +72,17 @@ async def test_P5_only_administrators_see_and_hand_back_what_somebody_has(world)
     assert "manage this server" in said(answer)
     assert "used" not in said(answer)
     assert "2 of 3 used" in said(await world.bert.slash(world.channel, "quota"))
+
+
+async def test_what_somebody_who_left_may_still_ask_for_is_shown_and_an_owner_hands_it_back_everywhere(world):
+    await world.ask(world.anna, "a frog", count=2)
+    world.guild.remove_member(world.anna)
+    gone = UserHandle(world.env, world.env.backend.get_user(world.anna.id))
+    shown = await world.admin.slash(world.channel, "realbot quota", person=gone)
+    assert "2 of 3 used" in said(shown)
+    application = world.env.bot.application
+    assert application is not None
+    application.owner.id = world.admin.id
+    back = await world.admin.slash(world.channel, "realbot quota", person=gone, action="reset")
+    assert f"What <@{world.anna.id}> has asked for so far does not count anywhere any more." in said(back)
+    assert "0 of 3 used" in said(back)
