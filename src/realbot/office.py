@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -203,7 +204,8 @@ class Office(Reception):
 
     async def _erase(self, user: User) -> int:
         accounts = self._store.people.accounts(user.key)
-        async with self.safety.retracting(user):
+        theirs = [job.id for job in self._jobs.values() if job.user.key in accounts]
+        async with self._deleting(theirs, self.safety.retracting(user)):
             await self._withdraw(self._tickets(user))
             gone = await self._store.erase(user)
         for jobs in (self._jobs, self._seen):
@@ -212,6 +214,18 @@ class Office(Reception):
         for key in accounts:
             await self._desk.forget(key)
         return gone
+
+    @asynccontextmanager
+    async def _deleting(
+        self, jobs: Collection[str], retracting: AbstractAsyncContextManager[None]
+    ) -> AsyncIterator[None]:
+        """Jobs are deleted in this block; while they end nobody is offered to ask for them again."""
+        self._leaving.update(jobs)
+        try:
+            async with retracting:
+                yield
+        finally:
+            self._leaving.difference_update(jobs)
 
     def _tickets(self, user: User) -> list[Ticket]:
         """What this person has on its way, the oldest first."""

@@ -27,6 +27,8 @@ class Reception:
     def __init__(self, store: Store, styles: Styles, desk: Desk, house: House, clock: Callable[[], float]) -> None:
         self._store, self._styles, self._desk, self._house, self._clock = store, styles, desk, house, clock
         self._guard = Guard()
+        #: Jobs that are being deleted: their cards are drawn without buttons already.
+        self._leaving: set[str] = set()
 
     async def card(self, job_id: str) -> str | None:
         """The message that shows a job, None while there is none."""
@@ -64,6 +66,8 @@ class Reception:
 
     async def actions(self, asked: Sequence[Asking]) -> list[str]:
         """The ids of several buttons, in one transaction."""
+        if any(one.job_id in self._leaving for one in asked):
+            raise NotYours
         return await self._store.actions(asked)
 
     async def acted(

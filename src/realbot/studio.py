@@ -248,7 +248,7 @@ class Studio(Academy):
     async def forget(self, user: User, job_id: str, moderator_of: str = "") -> None:
         """Delete a job and its pictures for good; a moderator of its server (the id) may too. Raises NotYours."""
         owner = await self._owner(user, job_id, moderator_of)
-        async with self.safety.retracting(job_id=job_id):
+        async with self._deleting([job_id], self.safety.retracting(job_id=job_id)):
             await self.cancel(owner, job_id)
             await self._store.forget(owner, job_id)
         self._jobs.pop(job_id, None)
