@@ -69,7 +69,7 @@ async def test_without_a_database_there_is_one_sentence(tmp_path: Path):
     ("change", "sentence"),
     [
         ({"limits": {"max_steps": 20, "cooldown": 1.5}}, "B set max_steps to 20; B set cooldown to 1.5"),
-        ({"limits": {"max_steps": None}}, "B took max_steps back to what it is for everybody"),
+        ({"limits": {"max_steps": None}}, "B took max_steps back to what the bot's settings say"),
         ({"cache": {"enabled": False}}, "B set cache.enabled to false"),
         ({"moderation": {"blocked": ["gore", "canary"]}}, "B set moderation.blocked to 2 entries"),
         ({"moderation": {"blocked": ["gore"]}}, "B set moderation.blocked to 1 entry"),
@@ -105,6 +105,12 @@ def test_every_kind_of_change_is_a_sentence_and_never_json(change, sentence):
     noted = Change(0.0, "discord:2", change, "*", 1, "")
     said = [str(minutes._sentence(deed, noted)) for deed in deeds.deeds(noted)]
     assert "; ".join(said).replace("discord:2", "B") == sentence
+
+
+def test_what_a_place_takes_back_is_what_holds_for_everybody():
+    noted = Change(0.0, "discord:2", {"limits": {"max_steps": None}}, "discord:1", 1, "")
+    (deed,) = deeds.deeds(noted)
+    assert str(minutes._sentence(deed, noted)) == "discord:2 took max_steps back to what it is for everybody"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from realbot.adapters import words
 from realbot.adapters.languages import Phrasebook
 from realbot.adapters.words import N_, _, ngettext
 from realbot.audit import Change
+from realbot.places import EVERYWHERE
 
 #: The key of whoever has the password of the admin page.
 ADMIN = "web:admin"
@@ -111,10 +112,10 @@ def stamp(at: float) -> str:
 
 def deeds(change: Change) -> list[Deed]:
     """What a change did; at least one sentence, also for what another version noted."""
-    return list(_told(change.change)) or [Deed(_("{who} changed something"))]
+    return list(_told(change.change, everywhere=change.place == EVERYWHERE)) or [Deed(_("{who} changed something"))]
 
 
-def _told(change: dict[str, Any]) -> Iterator[Deed]:
+def _told(change: dict[str, Any], *, everywhere: bool) -> Iterator[Deed]:
     whom = (str(change.get("person", "")), str(change.get("name", "")))
     for name, value in change.items():
         if name in ABOUT or (name == "denied" and "allowed" in change):
@@ -122,12 +123,13 @@ def _told(change: dict[str, Any]) -> Iterator[Deed]:
         if name in PLAIN:
             yield Deed(PLAIN[name], whom=whom)
         elif isinstance(value, dict):
-            yield from (_setting(name, key, one) for key, one in value.items())
+            yield from (_setting(name, key, one, everywhere=everywhere) for key, one in value.items())
         else:
-            yield _one(name, value, change, whom)
+            yield _one(name, value, change, whom) or _setting("", name, value, everywhere=everywhere)
 
 
-def _one(name: str, value: Any, change: dict[str, Any], whom: tuple[str, str]) -> Deed:
+def _one(name: str, value: Any, change: dict[str, Any], whom: tuple[str, str]) -> Deed | None:
+    """What has a sentence of its own, None for what is told as a setting is."""
     match name:
         case "banned":
             return _banned(value, str(change.get("reason", "")), whom)
@@ -146,7 +148,7 @@ def _one(name: str, value: Any, change: dict[str, Any], whom: tuple[str, str]) -
             return _trainers(value)
         case "moderators" if value:
             return Deed(_("{who} has moderators asked in {channels}"), channels=_ids(value))
-    return _setting("", name, value)
+    return None
 
 
 def _banned(until: Any, reason: str, whom: tuple[str, str]) -> Deed:
@@ -188,9 +190,11 @@ def _trainers(named: Any) -> Deed:
     return Deed(told, {"number": str(len(named))})
 
 
-def _setting(section: str, name: str, value: Any) -> Deed:
+def _setting(section: str, name: str, value: Any, *, everywhere: bool) -> Deed:
     """One setting. Words that are blocked are counted, not told."""
     label = name if section in ("", "limits") else f"{section}.{name}"
+    if (value is None or value == []) and everywhere:
+        return Deed(_("{who} took {name} back to what the bot's settings say"), {"name": label})
     if value is None or value == []:
         return Deed(_("{who} took {name} back to what it is for everybody"), {"name": label})
     if isinstance(value, list | tuple):

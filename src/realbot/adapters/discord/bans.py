@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Bans on a page; a menu has 25 lines at most.
 PAGE = 8
+#: Characters of one of them, without the signs between its parts: all of them fit one embed.
+ROOM = 4096 // PAGE - 12
 
 
 def register(front: Front) -> None:
@@ -189,8 +191,14 @@ def _line(ban: Ban) -> str:
     """A ban in two lines: whom it holds for, until when and why; then by whom."""
     told = [f"**{_mention(ban)}**", _until(ban)]
     by = banwords.by().format(who=_author(ban.author), when=f"<t:{int(ban.at)}:R>")
-    reason = [markup.escaped(ban.reason, 200)] if ban.reason else []
+    reason = [_reason(ban.reason, ROOM - len("".join((*told, by))))] if ban.reason else []
     return f"• {' · '.join([*told, *reason])}\n\u2003{by}"
+
+
+def _reason(text: str, room: int) -> str:
+    """Why somebody is banned, in as many characters as there is room for: each may take two to be shown as it is."""
+    shown = markup.escaped(text, 200)
+    return shown if len(shown) <= room else markup.escaped(text, room // 2 - 1)
 
 
 def _until(ban: Ban) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import discord
@@ -135,7 +135,8 @@ class Limits:
         sought = typed.strip().casefold()
         found = [bound for bounds in GROUPS.values() for bound in bounds if sought in bound.label]
         found.sort(key=lambda bound: not bound.label.startswith(sought))
-        here = _here(interaction, None, None)
+        here = _typed(interaction)
+        found = [bound for bound in found if not here.role or lent(bound)]
         return [
             Choice(name=f"{bound.label} · {self._bound(bound, here)[0]}"[:100], value=bound.label)
             for bound in found[:25]
@@ -145,13 +146,16 @@ class Limits:
         bound = BOUNDS.get(getattr(interaction.namespace, "name", "") or "")
         if bound is None or not place.administers(interaction):
             return []
-        here = _here(interaction, None, None)
+        here = _typed(interaction)
+        if here.role and not lent(bound):
+            return []
         with words.language(interaction.locale.value):
             now, span = self._bound(bound, here)
             offered = {now: f"{now} ({span})", RESET: notices.take_back()}
         if typed and typed not in offered:
             offered = {typed[:100]: typed, **offered}
-        more = [one for one in bound.offered(self._studio.granted(here.origin)[bound.section]) if one not in offered]
+        granted = self._studio.granted(here.origin, here.user)
+        more = [one for one in bound.offered(granted[bound.section]) if one not in offered]
         offered |= {one: one for one in more if one.startswith(typed)}
         return [Choice(name=label[:100], value=value) for value, label in list(offered.items())[:25]]
 
@@ -177,6 +181,18 @@ class Limits:
 
     def _line(self, bound: Bound, here: Here, rules: PlaceRules) -> str:
         return marked.limit(bound.label, *self._bound(bound, here), own=bound.own(rules))
+
+
+def _typed(interaction: Interaction) -> Here:
+    """What an administrator is about to settle: while they type, Discord tells no more of a choice than its id."""
+    here, guild, given = _here(interaction, None, None), interaction.guild, interaction.namespace
+    channel, role = (str(getattr(getattr(given, name, None), "id", "")) for name in ("channel", "role"))
+    if role and not channel:
+        return replace(here, key=f"{place.PLATFORM}:role:{role}", role=role)
+    # What holds in a channel of another server is nothing for people here.
+    if channel and not role and guild is not None and guild.get_channel(int(channel)) is not None:
+        return replace(here, key=f"{place.PLATFORM}:{channel}", channel=channel)
+    return here
 
 
 def _here(interaction: Interaction, channel: Channel | None, role: discord.Role | None) -> Here:

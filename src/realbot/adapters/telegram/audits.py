@@ -13,6 +13,7 @@ from realbot.adapters.deeds import Deed
 from realbot.adapters.outbox import Down
 from realbot.adapters.plain import plain
 from realbot.adapters.telegram import place
+from realbot.adapters.telegram.cases import titled
 from realbot.adapters.telegram.links import way
 from realbot.adapters.telegram.screens import Key, Screen, Viewer, to
 from realbot.adapters.telegram.text import Piece, Text, bold, code, dead, filled, quoted, small, units, when
@@ -39,6 +40,8 @@ async def draw(front: Front, here: Here, viewer: Viewer, state: dict[str, Any]) 
     names: dict[str, str] = {}
     for key in dict.fromkeys(key for change in changes[:PAGE] for key in _people(change)):
         names[key] = await called(viewer.bot, here, key.partition(":")[2])
+    for number in dict.fromkeys(number for change in changes[:PAGE] for number in _chats(change)):
+        names[number] = await titled(viewer.bot, await front.moves.now(number))
     shown: list[Change] = []
     lines: list[Text] = []
     for change in changes[:PAGE]:
@@ -79,6 +82,13 @@ def _people(change: Change) -> list[str]:
     return [key for key in keys if key.startswith(f"{place.PLATFORM}:")]
 
 
+def _chats(change: Change) -> list[str]:
+    """The numbers of the chats whose names are asked for."""
+    if not change.place.startswith(f"{place.PLATFORM}:"):
+        return []
+    return [number for deed in deeds.deeds(change) for number in deed.channels if number.removeprefix("-").isdecimal()]
+
+
 async def _place(viewer: Viewer, key: str) -> str:
     """What a place is called, its key where Telegram does not tell; empty for everywhere."""
     platform, _sign, number = key.partition(":")
@@ -98,7 +108,10 @@ def _sentence(deed: Deed, change: Change, names: dict[str, str]) -> Text:
         said = quoted(deed.values["reason"], 200)
         pieces["reason"] = small(said.text) if said.kind == MessageEntity.BOLD else said
     pieces |= {"who": _who(change, names), "whom": _whom(deed, names)}
-    pieces |= {"channels": code(", ".join(deed.channels)), "moment": code(moment(deed.until))}
+    pieces |= {
+        "channels": code(", ".join(names.get(one, one) for one in deed.channels)),
+        "moment": code(moment(deed.until)),
+    }
     return filled(deed.template, **pieces)
 
 

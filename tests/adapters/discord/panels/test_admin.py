@@ -169,6 +169,26 @@ async def test_values_are_offered_while_they_are_typed(world):
     assert typed[0]["value"] == "4"
 
 
+async def test_what_is_offered_is_what_holds_in_the_chosen_channel_or_for_the_chosen_role(world):
+    async def offered(option: str, **chosen) -> list[str]:
+        typed = "max_steps" if option == "name" else ""
+        about = {"name": "max_steps"} if option == "value" else {}
+        found = await world.admin.autocomplete(world.channel, "realbot limits", option, typed, **about, **chosen)
+        return [choice["name"] for choice in found]
+
+    role, other = world.guild.create_role("painters"), world.guild.create_text_channel("other")
+    await world.admin.slash(world.channel, "realbot limits", name="max_steps", value="10", channel=other)
+    await world.admin.slash(world.channel, "realbot limits", name="max_steps", value="40", role=role)
+    assert (await offered("value"))[0].startswith("60 (")
+    assert (await offered("value", channel=other))[0].startswith("10 (")
+    assert (await offered("value", role=role))[0].startswith("40 (")
+    assert (await offered("name", channel=other))[0] == "max_steps · 10"
+    assert (await offered("name", role=role))[0] == "max_steps · 40"
+    about = {"name": "cache.enabled"}
+    assert await world.admin.autocomplete(world.channel, "realbot limits", "value", "", **about)
+    assert not await world.admin.autocomplete(world.channel, "realbot limits", "value", "", **about, role=role)
+
+
 async def test_limits_are_offered_by_name_while_they_are_typed(world):
     async def names(typed: str) -> list[str]:
         offered = await world.admin.autocomplete(world.channel, "realbot limits", "name", typed)

@@ -8,7 +8,7 @@ from simcord import SetupError
 from simulated import control, offered, said, user
 
 from realbot.errors import Blocked
-from realbot.jobs import Cancelled, Generate, Origin
+from realbot.jobs import Cancelled, Generate, Origin, User
 from studios import until
 
 COMMANDS = ("ban", "unban", "bans", "audit")
@@ -184,6 +184,15 @@ async def test_durations_are_offered_while_they_are_typed(world):
     assert [choice["value"] for choice in offers] == ["1 hour", "1 day", "1 week", "30 days", "for good"]
     offers = await world.admin.autocomplete(world.channel, "realbot ban", "duration", "2 d")
     assert offers[0]["value"] == "2 d"
+
+
+async def test_eight_bans_with_long_reasons_fit_one_message(world):
+    gate, key = world.rig.studio.gate, f"discord:{world.guild.id}"
+    for number in range(8):
+        await gate.ban(User("discord", f"{10**18 + number}"), key, user(world.admin), seconds=600, reason="*_" * 150)
+    (embed,) = (await call(world, world.admin, "bans")).response.embeds
+    assert len(embed.description.split("\u2003")) == 9
+    assert 3000 < len(embed.description) <= 4096
 
 
 # The audit log

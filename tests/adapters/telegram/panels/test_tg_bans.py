@@ -305,6 +305,15 @@ async def test_the_audit_log_is_read_as_sentences_in_private(world):
     assert "just now" in shown.words
 
 
+async def test_the_audit_log_names_the_chats_in_which_moderators_are_asked(world):
+    office = world.home.api.supergroup("office", world.carl)
+    world.carl.join(office, ADMINISTRATOR)
+    await world.carl.ask(world.group, f"/realbot moderators allow {office.id}")
+    shown = await privately(world, world.carl, await world.carl.ask(world.group, "/realbot audit"))
+    assert "Carl has moderators asked in office" in shown.words
+    assert str(office.id) not in shown.words
+
+
 async def test_the_audit_log_has_pages_and_owners_read_that_of_every_group(world):
     for steps in range(1, 13):
         await world.carl.ask(world.group, f"/realbot limits max_steps {steps}")
