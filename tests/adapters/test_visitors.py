@@ -236,6 +236,7 @@ def test_the_address_is_one_that_a_browser_takes(host, url):
 
 async def test_it_stops_within_three_seconds_with_open_tabs(bench, tmp_path):
     async with served(bench, tmp_path) as page:
+        port = int(page.url.rpartition(":")[2])
         tabs = [Tab(page, bench) for _ in range(3)]
         for tab in tabs:
             await tab.__aenter__()
@@ -249,4 +250,4 @@ async def test_it_stops_within_three_seconds_with_open_tabs(bench, tmp_path):
     assert not [name for name in names if name.startswith(("card", "web"))]
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        again.bind(("127.0.0.1", int(page.url.rpartition(":")[2])))
+        again.bind(("127.0.0.1", port))
