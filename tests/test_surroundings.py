@@ -14,7 +14,7 @@ import pytest
 
 from realbot.errors import QueueFull
 from realbot.jobs import Done
-from studios import rig
+from studios import rig, until
 
 SCRIPT = """
 import asyncio, json, sys, tempfile
@@ -99,8 +99,8 @@ async def test_H5_with_too_many_open_files_requests_are_refused_or_painted_and_i
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         assert taken or refused == 30
-        after = await r.paint("a frog")
-        assert after.images
+        await until(lambda: not r.studio._endings.full)
+        assert (await r.paint("a frog")).images
         for job in taken:
             async with asyncio.timeout(20):
                 async for _ in job.watch():
