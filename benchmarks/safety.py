@@ -5,7 +5,7 @@ share    of the time from Studio.submit to Done with mini that the checker takes
 scores   of the pictures that were painted: how many are suspect (0.5) or unsafe (0.8), none of which should be
 
 Predicted before the first run: 25 ms a picture of 128x128 (22 ms of it the network), 2 % of a mini picture, and no
-score above 0.25. Found on two cores that eight others shared: 35 ms, 5 % of 675 ms, and 0.001 at most.
+score above 0.25. Found on two busy cores: 35 ms, 5 % of 675 ms, and 0.001 at most.
 
     python benchmarks/safety.py [--pictures 12] [--checker opennsfw]
 """
