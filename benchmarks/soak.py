@@ -6,7 +6,7 @@ engine's process are real; painting takes no time.
 
 Found in two runs: memory over the last half -0.5 % and +1.4 % (predicted under 1 %), -0.03 and +0.06 MB in 1 000 jobs;
 in the second 209 MB at 2 000 jobs, 203 MB at the least and 208 MB at 50 000. 18 descriptors, 9 threads and no more
-tasks at the end than in the middle; the engine's process 24 to 26 MB. 8 minutes on a quiet machine, 25 beside other work.
+tasks at the end than in the middle; the engine's process 24 to 26 MB. 8 minutes on a quiet machine.
 (Before free memory was handed back every ten minutes, memory grew by 0.36 MB in 1 000 jobs, in the C library's heaps
 and not in Python's objects.)
 
