@@ -9,28 +9,12 @@ import asyncio
 import contextlib
 from typing import Protocol
 
+from realbot.health import Watched
 from realbot.jobs import Job, Status, is_final
 
 
-class Adapter(Protocol):
-    """One front-end: a chat platform, the web page, a terminal."""
-
-    platform: str  #: first half of the key of its users
-
-    @property
-    def health(self) -> str:
-        """What is not as it should be, in a few words; empty when all is well."""
-
-    @property
-    def away(self) -> bool:
-        """Whether people cannot ask there at the moment."""
-
-    @property
-    def limited(self) -> int:
-        """How often its platform wanted to be left alone."""
-
-    def pulse(self) -> float:
-        """Seconds since it last heard of its platform, or tried to."""
+class Adapter(Watched, Protocol):
+    """One front-end: a chat platform, the web page, a terminal. Its `platform` is the first half of its users' keys."""
 
     async def serve(self, *, ready: asyncio.Event | None = None) -> None:
         """Serve until cancelled, then stop cleanly; `ready` is set once people can ask.
