@@ -32,12 +32,6 @@ if TYPE_CHECKING:
     from realbot.adapters.discord import Front
 
 
-ACTIONS = [
-    Choice(name=locale_str("show"), value="show"),
-    Choice(name=locale_str("allow"), value="allow"),
-    Choice(name=locale_str("deny"), value="deny"),
-    Choice(name=locale_str("reset"), value="reset"),
-]
 #: Characters of a list of words.
 WORDS = 4000
 #: Characters that are told of what every picture avoids: with a backslash before each they fit into an answer.
@@ -85,7 +79,7 @@ class Admin(app_commands.Group):
         action=locale_str("allow: only in channels that are allowed; deny: not there; reset: no rule for it"),
         channel=locale_str("Which channel; reset without one forgets all of them"),
     )
-    @app_commands.choices(action=ACTIONS)
+    @app_commands.choices(action=panels.ACTIONS)
     async def channels(
         self,
         interaction: Interaction,
@@ -118,7 +112,7 @@ class Admin(app_commands.Group):
         action=locale_str("allow: only styles that are allowed; deny: not this one; reset: every style"),
         style=locale_str("Which style"),
     )
-    @app_commands.choices(action=ACTIONS)
+    @app_commands.choices(action=panels.ACTIONS)
     async def styles(
         self,
         interaction: Interaction,

@@ -6,7 +6,7 @@ from typing import Any
 
 import discord
 from discord import app_commands
-from discord.app_commands import Choice, locale_str
+from discord.app_commands import locale_str
 
 from realbot.adapters import notices, verdicts
 from realbot.adapters.discord import panels, place
@@ -34,14 +34,7 @@ class Moderators:
         action=locale_str("allow: ask in this channel; deny: not there any more; reset: ask the owners of the bot"),
         channel=locale_str("A channel that only moderators see"),
     )
-    @app_commands.choices(
-        action=[
-            Choice(name=locale_str("show"), value="show"),
-            Choice(name=locale_str("allow"), value="allow"),
-            Choice(name=locale_str("deny"), value="deny"),
-            Choice(name=locale_str("reset"), value="reset"),
-        ]
-    )
+    @app_commands.choices(action=panels.ACTIONS)
     async def moderators(
         self, interaction: Interaction, action: str = "", channel: discord.TextChannel | None = None
     ) -> None:

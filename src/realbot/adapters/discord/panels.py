@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 import discord
 from discord import ButtonStyle
+from discord.app_commands import Choice, locale_str
 from discord.ui import Button, DynamicItem, Select, View
 
 from realbot.adapters import sentences, words
@@ -35,6 +36,13 @@ COLOUR = 0x6C8EF5
 #: In servers, direct messages and other conversations, installed by a server or by a person.
 ANYWHERE = discord.app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=True)
 ANY_INSTALL = discord.app_commands.AppInstallationType(guild=True, user=True)
+#: What an administrator does with a list.
+ACTIONS = [
+    Choice(name=locale_str("show"), value="show"),
+    Choice(name=locale_str("allow"), value="allow"),
+    Choice(name=locale_str("deny"), value="deny"),
+    Choice(name=locale_str("reset"), value="reset"),
+]
 #: Characters of a control's id at most, and between the colons that separate its parts.
 LONGEST = 100
 ID = r"(?P<panel>[a-z]+):(?P<verb>[a-z]+)(?P<rest>(?::[^:]*)*)"

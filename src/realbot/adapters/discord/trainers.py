@@ -6,7 +6,7 @@ from typing import Any
 
 import discord
 from discord import app_commands
-from discord.app_commands import Choice, locale_str
+from discord.app_commands import locale_str
 
 from realbot.adapters import lessonwords
 from realbot.adapters.discord import panels, place
@@ -38,14 +38,7 @@ class Trainers:
         role=locale_str("Everybody with this role"),
         person=locale_str("This person"),
     )
-    @app_commands.choices(
-        action=[
-            Choice(name=locale_str("show"), value="show"),
-            Choice(name=locale_str("allow"), value="allow"),
-            Choice(name=locale_str("deny"), value="deny"),
-            Choice(name=locale_str("reset"), value="reset"),
-        ]
-    )
+    @app_commands.choices(action=panels.ACTIONS)
     async def training(
         self,
         interaction: Interaction,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 os.environ["PTB_TIMEDELTA"] = "1"
 
 from telegram import LinkPreviewOptions
-from telegram.error import BadRequest, ChatMigrated, Forbidden, TelegramError
+from telegram.error import BadRequest, ChatMigrated, TelegramError
 from telegram.ext import Defaults, ExtBot
 from telegram.request import HTTPXRequest
 
@@ -73,15 +73,6 @@ def vanished(error: TelegramError) -> bool:
     signs = ("message to edit not found", "message can't be edited", "message_id_invalid", "no text in the message",
              "no media in the message", "message to delete not found")  # fmt: skip
     return isinstance(error, BadRequest) and any(sign in told for sign in signs)
-
-
-def barred(error: TelegramError) -> bool:
-    """Whether nothing can be sent there: the bot is blocked, was taken out, or the chat is gone."""
-    told = error.message.casefold()
-    gone = ("chat not found", "have no rights", "not enough rights", "chat_write_forbidden", "user is deactivated",
-            "chat_send_photos_forbidden", "need administrator rights", "topic_closed", "topic_deleted",
-            "message thread not found")  # fmt: skip
-    return isinstance(error, Forbidden) or (isinstance(error, BadRequest) and any(sign in told for sign in gone))
 
 
 def moved(error: TelegramError) -> str:
