@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from realbot.config import Settings, proxy
-from realbot.errors import ConfigError
 from realbot.listing import MASK, show, template
 from realbot.rulebook import Limits
+from wrong import refused
 
 DEPLOY = Path(__file__).parents[1] / "deploy" / "realbot.toml"
 
@@ -24,16 +24,6 @@ def write(tmp_path):
         return path
 
     return write
-
-
-def refused(path: Path, environ: dict[str, str] | None = None) -> ConfigError:
-    with pytest.raises(ConfigError) as caught:
-        Settings.load(path, environ or {})
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.endswith((".", "?", ")"))
-    assert caught.value.key
-    return caught.value
 
 
 def test_without_file_and_environment_the_web_page_is_on(tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from realbot.config import Settings, leaves, section_of
 from realbot.errors import ConfigError
 from realbot.remedies import quoted
 from realbot.sections import members
-from wrong import WRONG
+from wrong import WRONG, refused
 
 
 @pytest.fixture
@@ -26,16 +26,6 @@ def write(tmp_path):
         return path
 
     return write
-
-
-def refused(path: Path, environ: dict[str, str] | None = None) -> ConfigError:
-    with pytest.raises(ConfigError) as caught:
-        Settings.load(path, environ or {})
-    message = str(caught.value)
-    assert "\n" not in message
-    assert message.endswith((".", "?", ")"))
-    assert caught.value.key
-    return caught.value
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from realbot.config import Settings
+from realbot.errors import ConfigError
+
 WRONG: list[tuple[str | bytes, str, int, str]] = [
     ("[limits]\nper_day = -3", "limits.per_day", 2, "line 2\\) is -3, it must be a whole number from 0 to 1000000"),
     ("[limits]\nper_day = 'many'", "limits.per_day", 2, "is 'many'"),
@@ -114,3 +121,13 @@ WRONG: list[tuple[str | bytes, str, int, str]] = [
         "it must be off or that of .safety., .off., because one checker is loaded for all",
     ),
 ]
+
+
+def refused(path: Path, environ: dict[str, str] | None = None) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        Settings.load(path, environ or {})
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith((".", "?", ")"))
+    assert caught.value.key
+    return caught.value

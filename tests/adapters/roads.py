@@ -33,6 +33,14 @@ commonName = supplied
 [leaf]
 subjectAltName = DNS:{name}
 """
+#: What can become of a name: what `Names.say` is told.
+BROKEN = {
+    "no answer from the resolver": {"failure": socket.EAI_AGAIN},
+    "a name that does not exist": {"failure": socket.EAI_NONAME},
+    "a resolver that is slow and fails": {"failure": socket.EAI_AGAIN, "delay": 0.3},
+    "an address where nobody is": {"addresses": ["127.0.0.9"]},
+    "IPv6 alone, and nobody there": {"addresses": ["::1"]},
+}
 
 
 class Names:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import aiohttp.connector
 import pytest
 from fronts import arrives, cards, front_task, hurried, soon
-from roads import NAME, Names, Papers, road
+from roads import BROKEN, NAME, Names, Papers, road
 
 from realbot.adapters.discord import Front, client
 from realbot.health import SILENT
@@ -68,15 +68,6 @@ async def comes_back(front, home, channel, anna, atelier, begun):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(client, "BREAK", 0.3)
-
-
-BROKEN = {
-    "no answer from the resolver": {"failure": socket.EAI_AGAIN},
-    "a name that does not exist": {"failure": socket.EAI_NONAME},
-    "a resolver that is slow and fails": {"failure": socket.EAI_AGAIN, "delay": 0.3},
-    "an address where nobody is": {"addresses": ["127.0.0.9"]},
-    "IPv6 alone, and nobody there": {"addresses": ["::1"]},
-}
 
 
 @pytest.mark.parametrize("how", BROKEN.values(), ids=BROKEN)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from easel import easel
-from roads import NAME, Names, Papers, road
+from roads import BROKEN, NAME, Names, Papers, road
 from tg_fronts import front_task, hurried, painted
 
 from realbot.adapters.telegram import Front
@@ -47,15 +47,6 @@ async def comes_back(front, anna):
     await until(lambda: front.health == "", 20)
     assert len(anna.chat.told) == before + 1
     assert not front_task[front].done()
-
-
-BROKEN = {
-    "no answer from the resolver": {"failure": socket.EAI_AGAIN},
-    "a name that does not exist": {"failure": socket.EAI_NONAME},
-    "a resolver that is slow and fails": {"failure": socket.EAI_AGAIN, "delay": 0.3},
-    "an address where nobody is": {"addresses": ["127.0.0.9"]},
-    "IPv6 alone, and nobody there": {"addresses": ["::1"]},
-}
 
 
 @pytest.mark.parametrize("how", BROKEN.values(), ids=BROKEN)
