@@ -139,6 +139,22 @@ async def test_pictures_from_before_are_made_up_for(tmp_path: Path):
         assert found is not None and found.entry is not None
 
 
+async def test_what_is_made_up_for_makes_way_for_what_is_painted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(finder, "SETTLE", 0.5)
+    async with rig(tmp_path) as r:
+        await painted(r, photo(3), ANNA, prompt="two kittens in a basket")
+        await until_read(r)
+    with sqlite3.connect(tmp_path / "data" / "realbot.db") as db:
+        db.execute("DELETE FROM likeness")
+    async with rig(tmp_path) as r:
+        r.studio.finder._busy = lambda: True
+        await asyncio.sleep(1.0)
+        assert await r.store.traces.unseen(0, 0)
+        r.studio.finder._busy = lambda: False
+        await until_read(r)
+        assert not await r.store.traces.unseen(0, 0)
+
+
 async def test_a_job_of_many_pictures_is_made_up_for_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     async with rig(tmp_path) as r:
         first = await painted(r, photo(3), ANNA)

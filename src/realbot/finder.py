@@ -7,10 +7,11 @@ for while there is nothing else to do. The model that reads words is loaded when
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import logging
 import re
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,6 +45,8 @@ NEAR, SHARE = 0.28, 0.6
 READ, BATCH = 500, 16
 #: Seconds before what is missing is made up for, and between two batches of it.
 SETTLE, PAUSE = 5.0, 0.2
+#: Seconds for which it makes way for what is painted.
+YIELD = 30.0
 _SEED, _OURS = re.compile(r"\bSeed: (\d{1,10})\b"), re.compile(r"\bVersion: realbot\b")
 
 
@@ -61,7 +64,9 @@ class Found:
 class Finder:
     """Between `open` and `close` it works in the background; what is asked of it is answered at any time."""
 
-    def __init__(self, store: Store, house: House, uploads: Uploads) -> None:
+    def __init__(self, store: Store, house: House, uploads: Uploads, busy: Callable[[], bool] = lambda: False) -> None:
+        """What can wait does so while something is painted, which is when it is `busy`."""
+        self._busy = busy
         self._store, self._house, self._uploads = store, house, uploads
         self._traces = store.traces
         self._traces.painted, self._traces.accepted = self._notice, self._hear
@@ -194,9 +199,17 @@ class Finder:
         after = 0, 0
         while found := await self._traces.unseen(*after):
             for job, n, image in found:
+                await self._calm()
                 await self._look([image])
                 await asyncio.sleep(PAUSE / 10)
                 after = job, n
+
+    async def _calm(self) -> None:
+        """Wait for a moment in which nothing is painted, but not for ever."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(YIELD):
+                while self._busy():  # noqa: ASYNC110 - what is painted has no one event
+                    await asyncio.sleep(PAUSE)
 
     # Words
 
@@ -237,6 +250,7 @@ class Finder:
         while True:
             self._new.clear()
             while found := await self._traces.unread(after, BATCH):
+                await self._calm()
                 vectors = await self._vectors([words.prompt for words in found])
                 halves = [vector.astype("float16").tobytes() for vector in vectors]
                 try:

@@ -92,7 +92,7 @@ class Studio(Academy):
         self._line = Line(settings.queue.order)
         self._timings = Timings()
         self._pace = pace or Pace()
-        self.finder = Finder(store, house, desk.uploads)
+        self.finder = Finder(store, house, desk.uploads, lambda: self.line()[1] > 0)
         self.safety = Safety(store, house, classifier, clock=clock)
         self._endings = Endings(
             store, pool, self._line, self._timings, self.safety, self._finish, self._room, monotonic, self._pace.disk
